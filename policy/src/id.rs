@@ -1,0 +1,344 @@
+//! One newtype per id, so that no text is mistaken for another.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
+
+/// Longest accepted person id, e-mail address, account, role or repository name in bytes:
+/// RFC 5321 allows 254 for an address, and nothing here needs more.
+pub const NAME_MAX: usize = 254;
+
+/// A text that cannot be the id it was meant to be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is no {what}: {reason}")]
+pub struct BadId {
+    what: &'static str,
+    text: String,
+    reason: &'static str,
+}
+
+fn checked(what: &'static str, text: &str) -> Result<String, BadId> {
+    let bad = |reason| BadId { what, text: crate::text::shown(text, 80), reason };
+    if text.is_empty() {
+        return Err(bad("it is empty"));
+    }
+    if text.len() > NAME_MAX {
+        return Err(bad("it is longer than 254 bytes"));
+    }
+    if text.chars().any(|c| c.is_control() || crate::text::is_deceptive(c)) {
+        return Err(bad("it holds control or invisible characters"));
+    }
+    Ok(text.to_owned())
+}
+
+macro_rules! text_id {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $check:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            pub fn new(text: &str) -> Result<Self, BadId> {
+                let text = checked($what, text)?;
+                let check: fn(String) -> Result<String, &'static str> = $check;
+                let shown = crate::text::shown(&text, 80);
+                check(text).map($name).map_err(|reason| BadId { what: $what, text: shown, reason })
+            }
+
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({})", stringify!($name), self.0)
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = BadId;
+            fn from_str(text: &str) -> Result<Self, BadId> {
+                $name::new(text)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(deserializer)?;
+                $name::new(&text).map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+text_id!(
+    /// A person's stable id; it outlives names and e-mail addresses.
+    PersonId, "person id", |text| {
+        if text.chars().any(char::is_whitespace) { Err("it holds white space") } else { Ok(text) }
+    }
+);
+
+text_id!(
+    /// An e-mail address, kept in ASCII lower case because addresses compare that way.
+    Email, "e-mail address", |text| {
+        let well_formed = text.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty() && !domain.contains('@'));
+        if !well_formed || text.chars().any(|c| c.is_whitespace() || matches!(c, '<' | '>' | ',')) {
+            Err("it is not of the form name@domain")
+        } else {
+            Ok(text.to_ascii_lowercase())
+        }
+    }
+);
+
+text_id!(
+    /// A forge account, `gitea:alice`, kept in ASCII lower case.
+    Account, "account", |text| {
+        match text.split_once(':') {
+            Some((forge, name)) if !forge.is_empty() && !name.is_empty() => Ok(text.to_ascii_lowercase()),
+            _ => Err("it is not of the form FORGE:NAME"),
+        }
+    }
+);
+
+text_id!(
+    /// A role such as `senior`.
+    Role, "role", Ok
+);
+
+text_id!(
+    /// The id of an event, unique within its source.
+    EventId, "event id", Ok
+);
+
+text_id!(
+    /// The source of an event, such as `workday` or `operator`.
+    Source, "source", Ok
+);
+
+text_id!(
+    /// How a key is called: `SHA256:…` of an SSH key as OpenSSH prints it, the upper-case hex
+    /// fingerprint of an OpenPGP primary key, `X509:` and the lower-case hex SHA-256 of a certificate.
+    Fingerprint, "key fingerprint", Ok
+);
+
+impl Fingerprint {
+    /// The fingerprint short enough for a line: its start and an ellipsis.
+    pub fn short(&self) -> String {
+        let mut short: String = self.0.chars().take(16).collect();
+        if self.0.len() > short.len() {
+            short.push('…');
+        }
+        short
+    }
+}
+
+/// What a signature may say of the key that made it. Only ever used to look a key up.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum KeyHandle {
+    /// `SHA256:…` of the SSH public key inside the signature.
+    Ssh(Fingerprint),
+    /// Upper-case hex fingerprint of an OpenPGP (sub)key.
+    OpenPgpFingerprint(String),
+    /// Upper-case hex 64-bit id of an OpenPGP (sub)key.
+    OpenPgpKeyId(String),
+    /// `X509:…` of the signer's certificate.
+    X509(Fingerprint),
+}
+
+impl fmt::Display for KeyHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            KeyHandle::Ssh(fingerprint) | KeyHandle::X509(fingerprint) => fingerprint.fmt(f),
+            KeyHandle::OpenPgpFingerprint(text) | KeyHandle::OpenPgpKeyId(text) => f.write_str(text),
+        }
+    }
+}
+
+/// The hash a repository names its objects by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ObjectFormat {
+    Sha1,
+    Sha256,
+}
+
+impl ObjectFormat {
+    pub fn id_len(self) -> usize {
+        match self {
+            ObjectFormat::Sha1 => 20,
+            ObjectFormat::Sha256 => 32,
+        }
+    }
+
+    /// The commit header that holds the signature in a repository of this format.
+    pub fn signature_header(self) -> &'static [u8] {
+        match self {
+            ObjectFormat::Sha1 => b"gpgsig",
+            ObjectFormat::Sha256 => b"gpgsig-sha256",
+        }
+    }
+}
+
+/// A git object id of either format.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectId {
+    format: ObjectFormat,
+    bytes: [u8; 32],
+}
+
+impl ObjectId {
+    /// Fails unless there are exactly 20 or 32 bytes.
+    pub fn from_bytes(raw: &[u8]) -> Option<Self> {
+        let format = match raw.len() {
+            20 => ObjectFormat::Sha1,
+            32 => ObjectFormat::Sha256,
+            _ => return None,
+        };
+        let mut bytes = [0; 32];
+        bytes.get_mut(..raw.len())?.copy_from_slice(raw);
+        Some(ObjectId { format, bytes })
+    }
+
+    /// Lower-case hex of exactly 40 or 64 digits, as git writes it.
+    pub fn from_hex(text: &[u8]) -> Option<Self> {
+        let mut bytes = [0; 32];
+        let format = match text.len() {
+            40 => ObjectFormat::Sha1,
+            64 => ObjectFormat::Sha256,
+            _ => return None,
+        };
+        for (byte, pair) in bytes.iter_mut().zip(text.as_chunks::<2>().0) {
+            let digit = |c: u8| match c {
+                b'0'..=b'9' => Some(c - b'0'),
+                b'a'..=b'f' => Some(c - b'a' + 10),
+                _ => None,
+            };
+            let [high, low] = *pair;
+            *byte = (digit(high)? << 4) | digit(low)?;
+        }
+        Some(ObjectId { format, bytes })
+    }
+
+    pub fn zero(format: ObjectFormat) -> Self {
+        ObjectId { format, bytes: [0; 32] }
+    }
+
+    pub fn is_zero(&self) -> bool {
+        self.bytes == [0; 32]
+    }
+
+    pub fn format(&self) -> ObjectFormat {
+        self.format
+    }
+
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.format.id_len()).unwrap_or(&self.bytes)
+    }
+
+    /// The first seven digits, as git abbreviates.
+    pub fn short(&self) -> String {
+        self.to_string().chars().take(7).collect()
+    }
+}
+
+impl fmt::Display for ObjectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.as_bytes()))
+    }
+}
+
+impl fmt::Debug for ObjectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for ObjectId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ObjectId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        ObjectId::from_hex(text.as_bytes()).ok_or_else(|| serde::de::Error::custom("not an object id"))
+    }
+}
+
+/// A full ref name as git passes it: raw bytes that begin with `refs/`, or a pseudo ref such as `HEAD`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RefName(Vec<u8>);
+
+impl RefName {
+    pub fn new(bytes: &[u8]) -> Self {
+        RefName(bytes.to_vec())
+    }
+
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The name after `refs/heads/`, when it is a branch.
+    pub fn branch(&self) -> Option<&[u8]> {
+        self.0.strip_prefix(b"refs/heads/")
+    }
+
+    /// The name after `refs/tags/`, when it is a tag.
+    pub fn tag(&self) -> Option<&[u8]> {
+        self.0.strip_prefix(b"refs/tags/")
+    }
+
+    /// How people call it: `main` for `refs/heads/main`, made safe for a terminal.
+    pub fn shown(&self) -> String {
+        let bytes = self.branch().or_else(|| self.tag()).unwrap_or(&self.0);
+        crate::text::shown_bytes(bytes, 120)
+    }
+}
+
+impl fmt::Display for RefName {
+    /// The whole name; bytes that are not UTF-8 or could harm a terminal are escaped.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&crate::text::shown_bytes(&self.0, 1024))
+    }
+}
+
+impl fmt::Debug for RefName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn object_ids_are_lower_case_hex_of_an_exact_length() {
+        let id = "4f2c9e1d00112233445566778899aabbccddeeff";
+        assert_eq!(ObjectId::from_hex(id.as_bytes()).unwrap().to_string(), id);
+        assert_eq!(ObjectId::from_hex(id.as_bytes()).unwrap().short(), "4f2c9e1");
+        assert!(ObjectId::from_hex(id.to_uppercase().as_bytes()).is_none());
+        assert!(ObjectId::from_hex(&id.as_bytes()[1..]).is_none());
+        assert_eq!(ObjectId::from_hex("0".repeat(64).as_bytes()).unwrap().format(), ObjectFormat::Sha256);
+    }
+
+    #[test]
+    fn names_with_hidden_characters_are_refused() {
+        assert!(PersonId::new("E1001").is_ok());
+        for bad in ["", "a b", "a\u{1b}[31m", "a\u{202e}b", "a\u{200b}b"] {
+            assert!(PersonId::new(bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(Email::new("Alice@Example.COM").unwrap().as_str(), "alice@example.com");
+        for bad in ["alice", "@x", "a@", "a@b@c", "a <a@b>"] {
+            assert!(Email::new(bad).is_err(), "{bad:?}");
+        }
+        assert!(Account::new("alice").is_err());
+    }
+}

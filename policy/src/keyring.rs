@@ -1,0 +1,444 @@
+//! Persons, their keys and their lifecycle, as one published epoch of the registry tells them.
+//!
+//! Everything is an interval or a dated change, never a state: a resignation dated next Friday
+//! is already in the record today and takes effect on Friday without anybody writing anything.
+
+use crate::id::{Account, Email, Fingerprint, KeyHandle, PersonId, RefName, Role};
+use crate::pattern::Pattern;
+use crate::signature::primitive::VerifyKey;
+use crate::time::{Span, Time};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Lifecycle {
+    Prehire,
+    Active,
+    Leave,
+    Suspended,
+    Terminated,
+}
+
+impl Lifecycle {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Lifecycle::Prehire => "prehire",
+            Lifecycle::Active => "active",
+            Lifecycle::Leave => "leave",
+            Lifecycle::Suspended => "suspended",
+            Lifecycle::Terminated => "terminated",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PersonKind {
+    #[default]
+    Human,
+    /// A service account: pushes only where its scope says, and only while its owner is active.
+    Service,
+    /// The git server's own signing key.
+    Forge,
+}
+
+/// Something that is true of a person for a span of time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held<T> {
+    pub value: T,
+    #[serde(flatten)]
+    pub span: Span,
+}
+
+/// From `from` on the person is in `state`, until the next change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    pub from: Time,
+    pub state: Lifecycle,
+    /// By a kill or otherwise at once: then nothing that hangs on the person goes on for a while.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub abrupt: bool,
+}
+
+/// One human, service account or forge.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Person {
+    pub id: PersonId,
+    pub name: String,
+    #[serde(default)]
+    pub kind: PersonKind,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<PersonId>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub emails: Vec<Held<Email>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accounts: Vec<Held<Account>>,
+    /// INVARIANT: ascending by `from`. Before the first change the person is `prehire`.
+    pub lifecycle: Vec<Change>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub probation: Vec<Span>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub watch: Vec<Span>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub legal_hold: Vec<Span>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<Held<Role>>,
+    /// Where the person may push. Empty: everywhere for a human, nowhere for a service account.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scope: Vec<Scope>,
+    /// Every key the person ever had, retired and compromised ones too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<Key>,
+}
+
+impl Person {
+    pub fn state(&self, at: Time) -> Lifecycle {
+        self.lifecycle.iter().rev().find(|change| change.from <= at).map_or(Lifecycle::Prehire, |change| change.state)
+    }
+
+    /// When the state that holds at `at` began.
+    pub fn state_since(&self, at: Time) -> Option<Time> {
+        self.lifecycle.iter().rev().find(|change| change.from <= at).map(|change| change.from)
+    }
+
+    /// Whether the state that holds at `at` came by a kill or a suspension.
+    pub fn left_abruptly(&self, at: Time) -> bool {
+        self.lifecycle.iter().rev().find(|change| change.from <= at).is_some_and(|change| change.abrupt)
+    }
+
+    pub fn is_active(&self, at: Time) -> bool {
+        self.state(at) == Lifecycle::Active
+    }
+
+    pub fn on_probation(&self, at: Time) -> bool {
+        self.probation.iter().any(|span| span.contains(at))
+    }
+
+    pub fn watched(&self, at: Time) -> bool {
+        self.watch.iter().any(|span| span.contains(at))
+    }
+
+    pub fn has_email(&self, email: &str, at: Time) -> bool {
+        self.emails.iter().any(|held| held.span.contains(at) && held.value.as_str().eq_ignore_ascii_case(email))
+    }
+
+    pub fn has_account(&self, account: &Account, at: Time) -> bool {
+        self.accounts.iter().any(|held| held.span.contains(at) && &held.value == account)
+    }
+
+    pub fn has_role(&self, role: &str, at: Time) -> bool {
+        self.roles.iter().any(|held| held.span.contains(at) && held.value.as_str() == role)
+    }
+
+    /// Whether the person's own scope lets them push this ref of this repository.
+    pub fn may_reach(&self, repository: &RepositoryNames, name: &RefName) -> bool {
+        match (self.scope.is_empty(), self.kind) {
+            (true, PersonKind::Human | PersonKind::Forge) => true,
+            (true, PersonKind::Service) => false,
+            (false, _) => self.scope.iter().any(|scope| scope.covers(repository, name)),
+        }
+    }
+
+    /// The next instant after `after` at which this record itself says something else, if there is one.
+    pub fn next_change(&self, after: Time) -> Option<Time> {
+        let edges = |span: &Span| [Some(span.from), span.until];
+        let spans = self.probation.iter().chain(self.emails.iter().map(|held| &held.span));
+        let spans =
+            spans.chain(self.accounts.iter().map(|held| &held.span)).chain(self.roles.iter().map(|held| &held.span));
+        let keys = self.keys.iter().flat_map(|key| {
+            [key.retired.map(|retired| retired.at), key.compromised.map(|compromised| compromised.from)]
+        });
+        let lifecycle = self.lifecycle.iter().map(|change| Some(change.from));
+        lifecycle.chain(spans.flat_map(edges)).chain(keys).flatten().filter(|at| *at > after).min()
+    }
+
+    pub fn key(&self, fingerprint: &Fingerprint) -> Option<&Key> {
+        self.keys.iter().find(|key| &key.fingerprint == fingerprint)
+    }
+}
+
+/// The names a repository goes by; patterns are tried on each.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RepositoryNames {
+    /// Canonical path of the bare repository on the server.
+    pub path: String,
+    /// What the forge calls it, `owner/name`.
+    pub forge: Option<String>,
+}
+
+impl RepositoryNames {
+    /// A pattern without `/` is tried on the last part of the names, with and without `.git`.
+    pub fn matches(&self, pattern: &Pattern) -> bool {
+        let names = [Some(self.path.as_str()), self.forge.as_deref()];
+        names.into_iter().flatten().any(|name| {
+            let plain = name.strip_suffix(".git").unwrap_or(name);
+            let tried = |name: &str| pattern.matches(name.as_bytes());
+            if pattern.as_str().contains('/') {
+                tried(name) || tried(plain)
+            } else {
+                let last = |name: &'_ str| name.rsplit('/').next().is_some_and(tried);
+                last(name) || last(plain)
+            }
+        })
+    }
+}
+
+/// `REPO[:REF]`, where a person or key may push. The text after the last `:` is the ref.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Scope {
+    repository: Pattern,
+    name: Option<Pattern>,
+}
+
+impl Scope {
+    pub fn covers(&self, repository: &RepositoryNames, name: &RefName) -> bool {
+        repository.matches(&self.repository) && self.name.as_ref().is_none_or(|pattern| pattern.matches_ref(name))
+    }
+}
+
+impl std::fmt::Display for Scope {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.name {
+            Some(name) => write!(f, "{}:{}", self.repository, name),
+            None => write!(f, "{}", self.repository),
+        }
+    }
+}
+
+impl std::str::FromStr for Scope {
+    type Err = crate::pattern::BadPattern;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.rsplit_once(':') {
+            Some((repository, name)) => {
+                Ok(Scope { repository: Pattern::new(repository)?, name: Some(Pattern::new(name)?) })
+            }
+            None => Ok(Scope { repository: Pattern::new(text)?, name: None }),
+        }
+    }
+}
+
+impl Serialize for Scope {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Scope {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RetireReason {
+    Retired,
+    Superseded,
+}
+
+/// From `at` on the key brings nothing new in; what it brought before stays good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Retired {
+    pub at: Time,
+    pub reason: RetireReason,
+}
+
+/// What the key signed since `since` is not believed; without `since`, nothing it ever signed is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Compromised {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Time>,
+    /// When the mark takes effect for new pushes.
+    pub from: Time,
+}
+
+/// One key of one person, compiled when it was registered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Key {
+    pub fingerprint: Fingerprint,
+    pub added: Time,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Vec<Scope>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retired: Option<Retired>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compromised: Option<Compromised>,
+    /// The key on whose word this one was enrolled; it falls with a compromised one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enrolled_by: Option<Fingerprint>,
+    pub material: Material,
+}
+
+impl Key {
+    /// Where the key itself may sign; a key without a scope of its own may sign wherever its person may.
+    pub fn may_reach(&self, repository: &RepositoryNames, name: &RefName) -> bool {
+        self.scope.as_ref().is_none_or(|scope| scope.iter().any(|scope| scope.covers(repository, name)))
+    }
+
+    /// What looks this key up.
+    pub fn handles(&self) -> Vec<KeyHandle> {
+        match &self.material {
+            Material::Ssh(_) => vec![KeyHandle::Ssh(self.fingerprint.clone())],
+            Material::X509(_) => vec![KeyHandle::X509(self.fingerprint.clone())],
+            Material::OpenPgp(certificate) => certificate
+                .signers
+                .iter()
+                .flat_map(|signer| {
+                    [
+                        KeyHandle::OpenPgpFingerprint(signer.fingerprint.clone()),
+                        KeyHandle::OpenPgpKeyId(signer.key_id.clone()),
+                    ]
+                })
+                .collect(),
+        }
+    }
+
+    /// How people call the kind of key: `SSH key`, `OpenPGP key`, `X.509 certificate`.
+    pub fn kind(&self) -> &'static str {
+        match self.material {
+            Material::Ssh(_) => "SSH key",
+            Material::OpenPgp(_) => "OpenPGP key",
+            Material::X509(_) => "X.509 certificate",
+        }
+    }
+}
+
+/// What verifies a signature of the key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Material {
+    Ssh(SshKey),
+    OpenPgp(OpenPgpCertificate),
+    X509(X509Certificate),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SshKey {
+    /// `ssh-ed25519`, `ecdsa-sha2-nistp256`, `ssh-rsa`, `sk-ssh-ed25519@openssh.com` …
+    pub algorithm: String,
+    /// The public key in SSH wire format, without length prefix; equal bytes are the same key.
+    #[serde(with = "crate::bytes")]
+    pub blob: Vec<u8>,
+    pub verify: VerifyKey,
+    /// The application string of a security key, `ssh:`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub application: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenPgpCertificate {
+    /// E-mail addresses of user ids with a valid self-signature; never an identity, only a note.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub emails: Vec<Email>,
+    /// Every (sub)key of the certificate, also those that may not sign, so that the reason can be told.
+    pub signers: Vec<OpenPgpSigner>,
+}
+
+/// One key of an OpenPGP certificate with the span in which the certificate lets it sign.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenPgpSigner {
+    /// Upper-case hex.
+    pub fingerprint: String,
+    /// Upper-case hex, 16 digits.
+    pub key_id: String,
+    /// `RSA 3072`, `Ed25519`, `P-256` …: for messages.
+    pub algorithm: String,
+    pub verify: VerifyKey,
+    /// Usage flags, back-signature and algorithm allow signing.
+    pub for_signing: bool,
+    /// Creation of the key; an older signature is none.
+    pub created: Time,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Time>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked: Option<OpenPgpRevocation>,
+}
+
+/// A revocation by the certificate's owner.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenPgpRevocation {
+    /// For a soft one (superseded, retired) its date; a hard one or one without reason counts always.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub soft_since: Option<Time>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct X509Certificate {
+    #[serde(with = "crate::bytes")]
+    pub der: Vec<u8>,
+    pub not_before: Time,
+    pub not_after: Time,
+    /// rfc822Names of the certificate.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub emails: Vec<Email>,
+    /// Subject as text, for messages.
+    pub subject: String,
+}
+
+/// An SSH CA or X.509 root whose word the registry takes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Authority {
+    pub fingerprint: Fingerprint,
+    pub added: Time,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retired: Option<Retired>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compromised: Option<Compromised>,
+    pub material: Material,
+}
+
+impl Authority {
+    /// The next instant after `after` at which this record itself says something else, if there is one.
+    pub fn next_change(&self, after: Time) -> Option<Time> {
+        let marks = [self.retired.map(|mark| mark.at), self.compromised.map(|mark| mark.from)];
+        marks.into_iter().flatten().filter(|at| *at > after).min()
+    }
+}
+
+/// The authorities of one epoch.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Authorities {
+    #[serde(default)]
+    pub ssh: Vec<Authority>,
+    #[serde(default)]
+    pub x509: Vec<Authority>,
+}
+
+impl Authorities {
+    pub fn find(&self, fingerprint: &Fingerprint) -> Option<&Authority> {
+        self.ssh.iter().chain(&self.x509).find(|authority| &authority.fingerprint == fingerprint)
+    }
+}
+
+/// The keyring could not be asked. Never a reason to blame a key.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{0}")]
+pub struct KeyringError(pub String);
+
+/// One immutable epoch of the registry.
+pub trait Keyring: Sync {
+    /// Rises by at least one with each publication.
+    fn epoch(&self) -> u64;
+
+    /// When `keyring-sync` last confirmed this keyring.
+    fn published_at(&self) -> Time;
+
+    fn person(&self, id: &PersonId) -> Result<Option<Arc<Person>>, KeyringError>;
+
+    /// The persons one of whose keys goes by `handle`. More than one only for 64-bit OpenPGP key ids.
+    fn holders(&self, handle: &KeyHandle) -> Result<Vec<PersonId>, KeyringError>;
+
+    /// The persons who hold this address now or ever did; ask [`Person::has_email`] for the instant.
+    fn by_email(&self, email: &Email) -> Result<Vec<PersonId>, KeyringError>;
+
+    /// The persons who hold this account now or ever did; ask [`Person::has_account`] for the instant.
+    fn by_account(&self, account: &Account) -> Result<Vec<PersonId>, KeyringError>;
+
+    /// The persons one of whose keys is marked as compromised; few, if any.
+    fn compromised(&self) -> Result<Vec<PersonId>, KeyringError>;
+
+    fn authorities(&self) -> Result<Arc<Authorities>, KeyringError>;
+}

@@ -1,0 +1,263 @@
+//! A verdict in words for the person who pushed: what, why, and what to do next.
+//!
+//! Lines are plain text without control characters; a forge's face may put its own prefix before each.
+
+use crate::rule::Answers;
+use crate::verdict::{Decision, Effect, Finding, Mode, Subject, Verdict};
+use std::collections::HashMap;
+
+/// Subjects named for one reason. More of the same are counted: nobody reads a hundred equal lines.
+pub const NAMED_PER_GROUP: usize = 3;
+
+/// Different reasons shown for one push; the rest are in the audit.
+pub const GROUPS_SHOWN: usize = 6;
+
+/// Characters of a commit's title; the id finds the rest.
+const TITLE_MAX: usize = 40;
+
+/// The whole message, one element a line. An accepted push is one line.
+pub fn render(verdict: &Verdict) -> Vec<String> {
+    match verdict.decision {
+        Decision::Accept => vec![format!("countersign: accepted, verdict {}", verdict.verdict)],
+        Decision::Deny | Decision::Undecided => refusal(verdict),
+    }
+}
+
+fn refusal(verdict: &Verdict) -> Vec<String> {
+    let wanted = if verdict.decision == Decision::Deny { Effect::Deny } else { Effect::Undecided };
+    let findings: Vec<&Finding> = verdict.findings.iter().filter(|finding| finding.effect == wanted).collect();
+    let groups = grouped(&findings);
+    let mut lines = vec![headline(verdict, &findings, &groups), String::new()];
+    for group in groups.iter().take(GROUPS_SHOWN) {
+        lines.extend(group.lines());
+    }
+    let hidden: usize = groups.iter().skip(GROUPS_SHOWN).map(|group| group.findings.len()).sum();
+    let hidden = hidden as u64 + verdict.findings_not_listed;
+    if hidden > 0 {
+        lines.push(format!("  … and {hidden} more; the administrator sees all of them with the verdict's id"));
+    }
+    lines.push(String::new());
+    lines.push(footer(verdict));
+    lines
+}
+
+fn headline(verdict: &Verdict, findings: &[&Finding], groups: &[Group<'_>]) -> String {
+    let outcome = match (verdict.decision, verdict.mode) {
+        (Decision::Undecided, _) => "could not be decided",
+        (_, Mode::Observe) => "would be rejected",
+        (_, Mode::Enforce) => "rejected",
+    };
+    format!("countersign: push{} {outcome}: {}", target(verdict), cause(verdict, findings, groups))
+}
+
+fn target(verdict: &Verdict) -> String {
+    match verdict.refs.as_slice() {
+        [] => String::new(),
+        [one] => format!(" to {}", one.r#ref.shown()),
+        [first, rest @ ..] => format!(" to {} and {} more ref{}", first.r#ref.shown(), rest.len(), plural(rest.len())),
+    }
+}
+
+/// One clause: the count where commits are at fault for want of a good signature, else the first rule's summary.
+fn cause(verdict: &Verdict, findings: &[&Finding], groups: &[Group<'_>]) -> String {
+    let mut commits: Vec<_> = findings
+        .iter()
+        .filter_map(|finding| if let Subject::Commit(id) = &finding.subject { Some(id) } else { None })
+        .collect();
+    commits.sort();
+    commits.dedup();
+    let first = groups.first().map_or("no reason was given", |group| group.first.problem.rule.summary);
+    if verdict.decision == Decision::Undecided
+        || commits.is_empty()
+        || commits.len() < findings.len() && !only_commits(findings)
+    {
+        return first.to_owned();
+    }
+    let count = commits.len();
+    let total = verdict.commits.judged.max(count as u64);
+    let are = if count == 1 { "is" } else { "are" };
+    let count = if verdict.findings_not_listed > 0 { format!("at least {count}") } else { count.to_string() };
+    if findings.iter().all(|finding| wants_employee(finding)) {
+        format!("{count} of {total} new commit{} {are} not signed by a current employee", plural_u64(total))
+    } else {
+        format!("{count} of {total} new commit{} cannot come in", plural_u64(total))
+    }
+}
+
+fn only_commits(findings: &[&Finding]) -> bool {
+    findings.iter().all(|finding| matches!(finding.subject, Subject::Commit(_)))
+}
+
+fn wants_employee(finding: &Finding) -> bool {
+    finding.problem.rule.answers == Answers::KeyValidity || matches!(finding.id(), "unsigned" | "unknown-key")
+}
+
+/// Findings with the same rule, reason and next step.
+struct Group<'a> {
+    first: &'a Finding,
+    findings: Vec<&'a Finding>,
+}
+
+fn grouped<'a>(findings: &[&'a Finding]) -> Vec<Group<'a>> {
+    let mut groups: Vec<Group<'a>> = Vec::new();
+    // Each of ten thousand commits may have a reason of its own.
+    let mut known = HashMap::new();
+    for finding in findings {
+        let kind = std::mem::discriminant(&finding.subject);
+        let same = (finding.id(), finding.problem.reason.as_str(), finding.next_step(), kind);
+        let at = *known.entry(same).or_insert(groups.len());
+        match groups.get_mut(at) {
+            Some(group) => group.findings.push(finding),
+            None => groups.push(Group { first: finding, findings: vec![finding] }),
+        }
+    }
+    groups
+}
+
+impl Group<'_> {
+    fn lines(&self) -> Vec<String> {
+        let id = self.first.id();
+        let reason = &self.first.problem.reason;
+        let mut lines: Vec<String> = self
+            .findings
+            .iter()
+            .take(NAMED_PER_GROUP)
+            .map(|finding| format!("  {}  {reason}   [{id}]", subject(finding)))
+            .collect();
+        let more = self.findings.len().saturating_sub(NAMED_PER_GROUP);
+        if more > 0 {
+            lines.push(format!("  … and {more} more for the same reason   [{id}]"));
+        }
+        lines.push(format!("           next: {} (countersign help {id})", self.first.next_step()));
+        lines
+    }
+}
+
+fn subject(finding: &Finding) -> String {
+    match &finding.subject {
+        Subject::Commit(id) => match &finding.title {
+            Some(title) => format!("{}  \"{}\"", id.short(), crate::text::shown(title, TITLE_MAX)),
+            None => id.short(),
+        },
+        Subject::Tag(id) => match &finding.on {
+            Some(name) => format!("tag {}", name.shown()),
+            None => format!("tag {}", id.short()),
+        },
+        Subject::Ref(name) => name.shown(),
+        Subject::Path(path) => crate::text::shown_bytes(path, 120),
+        Subject::Push => "this push".to_owned(),
+    }
+}
+
+fn footer(verdict: &Verdict) -> String {
+    let policy: String = verdict.policy_digest.chars().take(8).collect();
+    let policy = if policy.is_empty() { String::new() } else { format!(" · policy {policy}…") };
+    let outcome = if verdict.enforced {
+        "nothing was changed on the server"
+    } else {
+        "this server only observes: the push passes"
+    };
+    format!("verdict {}{policy} · {outcome}", verdict.verdict)
+}
+
+fn plural(count: usize) -> &'static str {
+    if count == 1 { "" } else { "s" }
+}
+
+fn plural_u64(count: u64) -> &'static str {
+    if count == 1 { "" } else { "s" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::{ObjectFormat, ObjectId, RefName};
+    use crate::rule;
+    use crate::time::Time;
+    use crate::verdict::{CommitCounts, Problem, PusherFact, RefFact, RepositoryFact, decide};
+
+    fn id(byte: u8) -> ObjectId {
+        ObjectId::from_bytes(&[byte; 20]).unwrap()
+    }
+
+    fn verdict(refs: &[&str], judged: u64, findings: Vec<Finding>) -> Verdict {
+        Verdict {
+            schema_version: 1,
+            verdict: "01JDQ3V8T0Z4".into(),
+            received_at: Time::from_unix_seconds(1_795_453_201),
+            mode: Mode::Enforce,
+            decision: decide(&findings),
+            enforced: true,
+            repository: RepositoryFact { path: "/srv/git/app.git".into(), id: None, name: None },
+            pusher: PusherFact::default(),
+            refs: refs
+                .iter()
+                .map(|name| RefFact {
+                    r#ref: RefName::new(name.as_bytes()),
+                    old: ObjectId::zero(ObjectFormat::Sha1),
+                    new: id(9),
+                    level: 2,
+                })
+                .collect(),
+            commits: CommitCounts { judged, by_receipt: 0 },
+            findings,
+            findings_not_listed: 0,
+            policy_digest: "7c1e5a90aabb".into(),
+            registry_epoch: 42,
+        }
+    }
+
+    fn unsigned(byte: u8, title: &str) -> Finding {
+        Problem::new(&rule::unsigned::RULE, "is not signed").about(Subject::Commit(id(byte))).titled(title.into())
+    }
+
+    #[test]
+    fn an_accepted_push_is_one_line() {
+        assert_eq!(render(&verdict(&["refs/heads/main"], 3, vec![])), ["countersign: accepted, verdict 01JDQ3V8T0Z4"]);
+    }
+
+    #[test]
+    fn a_rejection_names_commit_reason_rule_and_next_step() {
+        let revoked = Problem::new(
+            &rule::key_revoked::RULE,
+            "signed with SSH key SHA256:q3vT8w…, which was revoked on 2026-11-20",
+        )
+        .about(Subject::Commit(id(0x4f)))
+        .titled("bump axios".into());
+        insta::assert_snapshot!(render(&verdict(&["refs/heads/main"], 3, vec![revoked])).join("\n"));
+    }
+
+    #[test]
+    fn a_hundred_unsigned_commits_are_no_wall_of_text() {
+        let findings = (0..100).map(|byte| unsigned(byte, "wip")).collect();
+        insta::assert_snapshot!(render(&verdict(&["refs/heads/main", "refs/heads/b"], 100, findings)).join("\n"));
+    }
+
+    #[test]
+    fn many_reasons_are_capped() {
+        let findings = (0..20)
+            .map(|byte| {
+                Problem::new(&rule::unknown_key::RULE, format!("is signed with key {byte}, which is not registered"))
+                    .about(Subject::Commit(id(byte)))
+            })
+            .collect();
+        let lines = render(&verdict(&["refs/heads/main"], 20, findings));
+        assert!(lines.len() <= 2 * GROUPS_SHOWN + 5, "{lines:#?}");
+        assert!(lines.iter().any(|line| line.contains("and 14 more")), "{lines:#?}");
+    }
+
+    #[test]
+    fn could_not_decide_never_blames_the_push() {
+        let finding =
+            Problem::new(&rule::keyring_unreadable::RULE, "the published keyring is damaged").about(Subject::Push);
+        insta::assert_snapshot!(render(&verdict(&["refs/heads/main"], 0, vec![finding])).join("\n"));
+    }
+
+    #[test]
+    fn observe_says_would() {
+        let mut observed = verdict(&["refs/heads/main"], 1, vec![unsigned(1, "wip")]);
+        observed.mode = Mode::Observe;
+        observed.enforced = false;
+        insta::assert_snapshot!(render(&observed).join("\n"));
+    }
+}

@@ -1,0 +1,13 @@
+use super::{Answers, Rule};
+use crate::verdict::Effect;
+
+pub const RULE: Rule = Rule {
+    id: "not-enrolled",
+    effect: Effect::Undecided,
+    answers: Answers::Never,
+    summary: "this repository has not been set up",
+    next: "tell the administrator: `countersign install --repo PATH` is missing for it",
+    help: r#"The repository already holds branches or tags, but Countersign was never told which of them to trust.
+
+For the administrator: `countersign install --repo PATH` enrols the present tips."#,
+};

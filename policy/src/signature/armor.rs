@@ -1,0 +1,169 @@
+//! One armoured block and nothing else.
+
+use crate::rule::{malformed_signature, multiple_signatures};
+use crate::verdict::Problem;
+use base64::{Engine, engine::general_purpose::STANDARD};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Label {
+    OpenPgp,
+    Ssh,
+    X509,
+}
+
+impl Label {
+    fn begin(self) -> &'static [u8] {
+        match self {
+            Label::OpenPgp => b"-----BEGIN PGP SIGNATURE-----",
+            Label::Ssh => b"-----BEGIN SSH SIGNATURE-----",
+            Label::X509 => b"-----BEGIN SIGNED MESSAGE-----",
+        }
+    }
+
+    fn end(self) -> &'static [u8] {
+        match self {
+            Label::OpenPgp => b"-----END PGP SIGNATURE-----",
+            Label::Ssh => b"-----END SSH SIGNATURE-----",
+            Label::X509 => b"-----END SIGNED MESSAGE-----",
+        }
+    }
+}
+
+/// Whether git takes a line that begins so for the start of a signature.
+pub(crate) fn begins_signature(line: &[u8]) -> bool {
+    [Label::OpenPgp, Label::Ssh, Label::X509].iter().any(|label| line.starts_with(label.begin()))
+        || line.starts_with(b"-----BEGIN PGP MESSAGE-----")
+}
+
+fn malformed(reason: &str) -> Problem {
+    Problem::new(&malformed_signature::RULE, reason)
+}
+
+/// The kind of block, by its first line.
+pub(crate) fn label(signature: &[u8]) -> Result<Label, Problem> {
+    let first = signature.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    [Label::OpenPgp, Label::Ssh, Label::X509].into_iter().find(|label| label.begin() == first).ok_or_else(|| {
+        if first.starts_with(b"-----BEGIN PGP") {
+            malformed("holds an OpenPGP message where a detached signature belongs")
+        } else {
+            malformed("has a signature that does not begin with a line this server knows")
+        }
+    })
+}
+
+/// Takes the block apart: the base64 lines, decoded.
+///
+/// Nothing stands before or after the block but one empty line at the end, as GitLab writes it.
+/// OpenPGP headers such as `Comment:` are allowed and ignored, and so is the CRC-24, which RFC 9580
+/// forbids to rely on. Lines have one width, whichever; only the last is shorter.
+pub(crate) fn decode(signature: &[u8], label: Label) -> Result<Vec<u8>, Problem> {
+    let text = signature.strip_suffix(b"\n").unwrap_or(signature);
+    let text = text.strip_suffix(b"\n").unwrap_or(text);
+    let mut lines = text.split(|&byte| byte == b'\n');
+    if lines.next() != Some(label.begin()) {
+        return Err(malformed("has a signature that does not begin with its own line"));
+    }
+    if lines.clone().any(begins_signature) {
+        return Err(Problem::new(&multiple_signatures::RULE, "has more than one signature"));
+    }
+    if lines.next_back() != Some(label.end()) {
+        return Err(malformed("has a signature block that does not end where it should"));
+    }
+    if label == Label::OpenPgp {
+        skip_headers(&mut lines)?;
+        let before_crc = lines.clone();
+        if !lines.next_back().is_some_and(is_crc) {
+            lines = before_crc;
+        }
+    }
+    let mut base64 = Vec::with_capacity(text.len());
+    let (mut width, mut ended) = (None, false);
+    for line in lines {
+        let full = *width.get_or_insert(line.len());
+        if line.is_empty() || ended || line.len() > full {
+            return Err(malformed("has a signature block with lines of uneven width"));
+        }
+        ended = line.len() < full;
+        base64.extend_from_slice(line);
+    }
+    let body = STANDARD.decode(base64).map_err(|_| malformed("has a signature block that is not base64"))?;
+    if body.is_empty() {
+        return Err(malformed("has an empty signature block"));
+    }
+    Ok(body)
+}
+
+/// Up to and with the empty line that ends the headers.
+fn skip_headers<'a>(lines: &mut impl Iterator<Item = &'a [u8]>) -> Result<(), Problem> {
+    for line in lines {
+        if line.is_empty() {
+            return Ok(());
+        }
+        if !line.windows(2).any(|pair| pair == b": ") && line.last() != Some(&b':') {
+            break;
+        }
+    }
+    Err(malformed("has an OpenPGP signature block without an empty line after its headers"))
+}
+
+fn is_crc(line: &[u8]) -> bool {
+    line.len() == 5 && line.first() == Some(&b'=')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ssh(body: &str) -> Result<Vec<u8>, Problem> {
+        decode(format!("-----BEGIN SSH SIGNATURE-----\n{body}-----END SSH SIGNATURE-----\n").as_bytes(), Label::Ssh)
+    }
+
+    fn pgp(body: &str) -> Result<Vec<u8>, Problem> {
+        decode(format!("-----BEGIN PGP SIGNATURE-----\n{body}-----END PGP SIGNATURE-----").as_bytes(), Label::OpenPgp)
+    }
+
+    #[test]
+    fn e07_any_one_width_is_taken_and_uneven_lines_are_not() {
+        assert_eq!(ssh("AAAA\nAAAA\nAA==\n").unwrap(), [0; 7]);
+        assert_eq!(ssh("AAAAAAAA\nAA==\n").unwrap(), [0; 7]);
+        for bad in ["AAAA\nAA\nAAAA\n", "AA\nAAAA\n", "AAAA \n", " AAAA\n", "AAAA\n\n", "AAAA\r\n", "AAA\n", "A\n"] {
+            assert_eq!(ssh(bad).unwrap_err().rule.id, "malformed-signature", "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn c13_a_block_without_a_body_is_no_signature() {
+        assert!(ssh("").is_err() && pgp("\n").is_err() && pgp("").is_err() && pgp("\n=AAAA\n").is_err());
+    }
+
+    #[test]
+    fn a19_nothing_stands_around_the_block() {
+        let good = "-----BEGIN SSH SIGNATURE-----\nAAAA\n-----END SSH SIGNATURE-----\n";
+        assert!(decode(good.as_bytes(), Label::Ssh).is_ok());
+        assert!(decode(format!("{good}\n").as_bytes(), Label::Ssh).is_ok(), "as GitLab writes it");
+        for bad in [format!("x\n{good}"), format!("{good}x"), format!("{good}\n\n"), format!("\n{good}")] {
+            assert_eq!(decode(bad.as_bytes(), Label::Ssh).unwrap_err().rule.id, "malformed-signature", "{bad:?}");
+        }
+        let twice = format!("{good}{good}");
+        assert_eq!(decode(twice.as_bytes(), Label::Ssh).unwrap_err().rule.id, "multiple-signatures");
+    }
+
+    #[test]
+    fn a20_c32_openpgp_headers_and_checksum_are_ignored() {
+        assert_eq!(pgp("\nAAAA\n").unwrap(), [0; 3]);
+        assert_eq!(pgp("Version: 1\nComment: Reviewed-by: Victim\n\nAAAA\n=AAAA\n").unwrap(), [0; 3]);
+        assert_eq!(pgp("Comment:\n\nAAAA\n=zzzz\n").unwrap(), [0; 3]);
+        assert!(pgp("AAAA\n").is_err(), "without the empty line it is no armor");
+        assert!(pgp("junk\n\nAAAA\n").is_err());
+        assert!(pgp("\nAAAA\n=AAAA\nAAAA\n").is_err());
+    }
+
+    #[test]
+    fn c10_c11_c12_messages_are_no_detached_signatures() {
+        for text in ["-----BEGIN PGP MESSAGE-----\n", "-----BEGIN PGP SIGNED MESSAGE-----\n", "x", ""] {
+            assert_eq!(label(text.as_bytes()).unwrap_err().rule.id, "malformed-signature");
+        }
+        assert_eq!(label(b"-----BEGIN SIGNED MESSAGE-----\n").unwrap(), Label::X509);
+        assert!(label(b"-----BEGIN PGP SIGNATURE-----\x0c\n").is_err());
+    }
+}

@@ -1,0 +1,102 @@
+//! Signatures by real keys and by hostile ones. Names begin with the row of the attack catalogue.
+
+mod git;
+mod openpgp;
+mod ssh;
+mod ssh_certificate;
+
+use super::{Context, SignedBy, payload::Payload, settings::Settings};
+use crate::keyring::Person;
+use crate::signature::registration::Registration;
+use crate::testing::{MemoryKeyring, NoX509, key, person};
+use crate::time::Time;
+use crate::verdict::Problem;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+pub const PAYLOAD: &[u8] = b"tree 4b825dc642cb6eb9a060e54bf8d69288fbee4904\n\nmessage\n";
+
+/// What a server knows when a push arrives.
+pub struct Server {
+    pub keyring: MemoryKeyring,
+    pub settings: Settings,
+    pub now: Time,
+}
+
+impl Server {
+    pub fn new(keyring: MemoryKeyring) -> Self {
+        Server { keyring, settings: Settings::default(), now: "2026-02-01T00:00:00Z".parse().unwrap() }
+    }
+
+    /// A server that knows Alice, E1001, by these keys.
+    pub fn with_alice(registrations: impl IntoIterator<Item = Registration>) -> Self {
+        Server::new(MemoryKeyring::default().with(alice(registrations)))
+    }
+
+    pub fn at(mut self, now: &str) -> Self {
+        self.now = now.parse().unwrap();
+        self
+    }
+
+    pub fn verify(&self, payload: &[u8], signature: impl AsRef<[u8]>) -> Result<SignedBy, Problem> {
+        let context = Context { keyring: &self.keyring, settings: &self.settings, now: self.now, x509: &NoX509 };
+        super::verify(&Payload::whole(payload), signature.as_ref(), &context)
+    }
+
+    /// `ok`, the finding that spoils a good signature, or why there is none.
+    pub fn says(&self, signature: impl AsRef<[u8]>) -> &'static str {
+        match self.verify(PAYLOAD, signature) {
+            Ok(signed) => signed.problems().first().map_or("ok", |problem| problem.rule.id),
+            Err(problem) => problem.rule.id,
+        }
+    }
+}
+
+pub fn alice(registrations: impl IntoIterator<Item = Registration>) -> Person {
+    let mut alice = person("E1001", "alice@example.com").unwrap();
+    alice.keys = registrations.into_iter().map(key).collect();
+    alice
+}
+
+pub fn bob(registrations: impl IntoIterator<Item = Registration>) -> Person {
+    let mut bob = person("E1002", "bob@example.com").unwrap();
+    bob.keys = registrations.into_iter().map(key).collect();
+    bob
+}
+
+/// Runs a real tool; its standard output.
+pub fn run(program: &str, home: &Path, arguments: &[&str], input: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut child = Command::new(program)
+        .args(arguments)
+        .current_dir(home)
+        .env("TZ", "UTC")
+        .env("GNUPGHOME", home)
+        .env("HOME", home)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
+pub fn armored(label: &str, bytes: &[u8], width: usize) -> Vec<u8> {
+    let text = STANDARD.encode(bytes);
+    let lines: Vec<&str> = text.as_bytes().chunks(width).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    let gap = if label.starts_with("PGP") { "\n" } else { "" };
+    format!("-----BEGIN {label}-----\n{gap}{}\n-----END {label}-----\n", lines.join("\n")).into_bytes()
+}
+
+#[test]
+fn an_unknown_block_is_no_signature_and_a_huge_one_is_not_read() {
+    let server = Server::new(MemoryKeyring::default());
+    assert_eq!(server.says(""), "malformed-signature");
+    assert_eq!(server.says("-----BEGIN MINISIGN-----\n"), "malformed-signature");
+    assert_eq!(server.says(vec![b'-'; super::MAX_SIGNATURE + 1]), "limit-exceeded");
+    assert_eq!(server.says("-----BEGIN SIGNED MESSAGE-----\n"), "verifier-unavailable");
+}

@@ -1,0 +1,543 @@
+use super::*;
+use crate::keyring::{Material, OpenPgpCertificate};
+use crate::signature::openpgp::register;
+use sequoia_openpgp as pgp;
+use sequoia_openpgp::cert::prelude::*;
+use sequoia_openpgp::crypto::KeyPair;
+use sequoia_openpgp::packet::signature::SignatureBuilder;
+use sequoia_openpgp::packet::signature::subpacket::NotationDataFlags;
+use sequoia_openpgp::policy::StandardPolicy;
+use sequoia_openpgp::serialize::SerializeInto;
+use sequoia_openpgp::types::{HashAlgorithm, KeyFlags, ReasonForRevocation, SignatureType};
+use std::time::{Duration, SystemTime};
+
+fn now() -> Time {
+    "2026-02-01T00:00:00Z".parse().unwrap()
+}
+
+fn day(text: &str) -> SystemTime {
+    let time: Time = format!("{text}T00:00:00Z").parse().unwrap();
+    SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(time.unix_seconds()).unwrap())
+}
+
+fn compiled(registration: &Registration) -> &OpenPgpCertificate {
+    match &registration.material {
+        Material::OpenPgp(certificate) => certificate,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A GnuPG home at a made-up date.
+struct Gpg(tempfile::TempDir);
+
+impl Gpg {
+    fn new() -> Self {
+        Gpg(tempfile::tempdir().unwrap())
+    }
+
+    fn at(&self, date: &str, arguments: &[&str], input: &[u8]) -> Vec<u8> {
+        let date = format!("{}T000000!", date.replace('-', ""));
+        let common =
+            ["--batch", "-q", "--no-tty", "--pinentry-mode", "loopback", "--passphrase", "", "--faked-system-time"];
+        run("gpg", self.0.path(), &[&common, &[date.as_str()][..], arguments].concat(), input)
+    }
+
+    fn key(&self, algorithm: &str, expires: &str) -> Vec<u8> {
+        self.at("2026-01-01", &["--quick-gen-key", "Alice <alice@example.com>", algorithm, "cert,sign", expires], b"");
+        self.export()
+    }
+
+    fn export(&self) -> Vec<u8> {
+        self.at("2026-01-01", &["--armor", "--export", "alice@example.com"], b"")
+    }
+
+    fn fingerprint(&self) -> String {
+        let listing = self.at("2026-01-01", &["--with-colons", "-k"], b"");
+        let text = String::from_utf8(listing).unwrap();
+        text.lines().find_map(|line| line.strip_prefix("fpr:::::::::")).unwrap().trim_end_matches(':').to_owned()
+    }
+
+    fn sign(&self, date: &str) -> Vec<u8> {
+        self.at(date, &["-bsau", "alice@example.com"], PAYLOAD)
+    }
+}
+
+impl Drop for Gpg {
+    fn drop(&mut self) {
+        run("gpgconf", self.0.path(), &["--kill", "gpg-agent"], b"");
+    }
+}
+
+/// A certificate in software: certifying primary key, signing subkey.
+struct Forge {
+    cert: Cert,
+    signer: KeyPair,
+}
+
+impl Forge {
+    fn new() -> Self {
+        Forge::with(|builder| builder)
+    }
+
+    fn with(change: impl FnOnce(CertBuilder<'static>) -> CertBuilder<'static>) -> Self {
+        let builder = CertBuilder::new().add_userid("Alice <alice@example.com>").add_signing_subkey();
+        let (cert, _) = change(builder.set_creation_time(day("2026-01-01"))).generate().unwrap();
+        let signer =
+            cert.keys().subkeys().next().unwrap().key().clone().parts_into_secret().unwrap().into_keypair().unwrap();
+        Forge { cert, signer }
+    }
+
+    fn primary(&self) -> KeyPair {
+        self.cert.primary_key().key().clone().parts_into_secret().unwrap().into_keypair().unwrap()
+    }
+
+    fn register(&self) -> Registration {
+        register(&self.cert.to_vec().unwrap(), None, now()).unwrap()
+    }
+
+    fn server(&self) -> Server {
+        Server::with_alice([self.register()])
+    }
+
+    fn signature(&mut self, change: impl FnOnce(SignatureBuilder) -> SignatureBuilder) -> Vec<u8> {
+        let builder = SignatureBuilder::new(SignatureType::Binary)
+            .set_hash_algo(HashAlgorithm::SHA512)
+            .set_signature_creation_time(day("2026-01-15"))
+            .unwrap();
+        let signature = change(builder).sign_message(&mut self.signer, PAYLOAD).unwrap();
+        pgp::Packet::from(signature).to_vec().unwrap()
+    }
+
+    fn says(&mut self, change: impl FnOnce(SignatureBuilder) -> SignatureBuilder) -> &'static str {
+        let bytes = self.signature(change);
+        self.server().says(armored("PGP SIGNATURE", &bytes, 64))
+    }
+}
+
+#[test]
+fn m01_real_keys_of_every_algorithm_sign() {
+    // GnuPG makes no ECDSA signature over a digest shorter than the curve.
+    for (algorithm, shown, digests) in [
+        ("ed25519", "Ed25519", &["SHA256", "SHA384", "SHA512"][..]),
+        ("rsa2048", "RSA 2048", &["SHA256", "SHA384", "SHA512"]),
+        ("nistp256", "P-256", &["SHA256", "SHA384", "SHA512"]),
+        ("nistp384", "P-384", &["SHA384", "SHA512"]),
+        ("nistp521", "P-521", &["SHA512"]),
+    ] {
+        let gpg = Gpg::new();
+        let registration = register(&gpg.key(algorithm, "0"), None, now()).unwrap();
+        assert_eq!(registration.fingerprint.as_str(), gpg.fingerprint());
+        let certificate = compiled(&registration);
+        assert_eq!(certificate.emails[0].as_str(), "alice@example.com");
+        assert_eq!((certificate.signers[0].algorithm.as_str(), certificate.signers[0].for_signing), (shown, true));
+        assert_eq!(register(&registration.source, None, now()).unwrap(), registration);
+        let server = Server::with_alice([registration]);
+        for digest in digests {
+            let arguments = ["--digest-algo", digest, "-bsau", "alice@example.com"];
+            let signature = gpg.at("2026-01-15", &arguments, PAYLOAD);
+            let signed = server.verify(PAYLOAD, &signature).unwrap();
+            assert_eq!((signed.person().id.as_str(), signed.problems().len()), ("E1001", 0), "{algorithm} {digest}");
+            assert_eq!(signed.signed_at().unwrap().date(), "2026-01-15");
+            assert!(signed.made_by().starts_with("OpenPGP key "));
+            assert_eq!(server.verify(b"other", &signature).unwrap_err().rule.id, "bad-signature");
+        }
+    }
+}
+
+#[test]
+fn m01_both_forms_of_ed25519_and_both_versions_of_keys_sign() {
+    for profile in [pgp::Profile::RFC4880, pgp::Profile::RFC9580] {
+        let mut forge = Forge::with(|builder| builder.set_profile(profile).unwrap());
+        let signed = forge.signature(|builder| builder);
+        let signed = forge.server().verify(PAYLOAD, armored("PGP SIGNATURE", &signed, 64)).unwrap();
+        assert!(signed.problems().is_empty());
+        assert_eq!(signed.key().as_str(), forge.cert.fingerprint().to_hex(), "the certificate, not the subkey");
+    }
+}
+
+#[test]
+fn a_security_oracle_agrees() {
+    let mut forge = Forge::new();
+    let bytes = forge.signature(|builder| builder);
+    let signature = <pgp::packet::Signature as pgp::parse::Parse<pgp::packet::Signature>>::from_bytes(&bytes[2..]);
+    let key = forge.cert.keys().subkeys().next().unwrap().key().clone();
+    assert!(signature.unwrap().verify_message(&key, PAYLOAD).is_ok());
+    assert_eq!(forge.server().says(armored("PGP SIGNATURE", &bytes, 64)), "ok");
+}
+
+#[test]
+fn c01_a_key_that_nobody_registered_is_unknown() {
+    let mut forge = Forge::new();
+    let bytes = forge.signature(|builder| builder);
+    let server = Server::new(MemoryKeyring::default());
+    let problem = server.verify(PAYLOAD, armored("PGP SIGNATURE", &bytes, 64)).unwrap_err();
+    let id = forge.signer.public().keyid().to_hex();
+    assert_eq!(problem.reason, format!("is signed with OpenPGP key {id}, which is not registered"));
+}
+
+#[test]
+fn c03_c04_only_document_signatures_sign_documents() {
+    for kind in [SignatureType::Text, SignatureType::Standalone, SignatureType::Timestamp, SignatureType::SubkeyBinding]
+    {
+        let mut forge = Forge::new();
+        let bytes = forge.signature(|builder| builder);
+        // The type is the second byte of the body; the parser must refuse before the numbers do.
+        let mut changed = bytes.clone();
+        let body = if bytes[1] < 192 { 2 } else { 3 };
+        changed[body + 1] = u8::from(kind);
+        assert_eq!(forge.server().says(armored("PGP SIGNATURE", &changed, 64)), "malformed-signature", "{kind}");
+    }
+}
+
+#[test]
+fn c05_c08_one_block_holds_one_packet() {
+    let mut forge = Forge::new();
+    let good = forge.signature(|builder| builder);
+    let server = forge.server();
+    let says = |bytes: &[u8]| server.says(armored("PGP SIGNATURE", bytes, 64));
+    assert_eq!(says(&good), "ok");
+    assert_eq!(says(&[good.clone(), good.clone()].concat()), "multiple-signatures");
+    let marker = [0xca, 3, b'P', b'G', b'P'];
+    assert_eq!(says(&[&marker, good.as_slice()].concat()), "malformed-signature");
+    assert_eq!(says(&[good.as_slice(), &marker].concat()), "malformed-signature");
+    assert_eq!(says(&good[..good.len() - 1]), "malformed-signature");
+}
+
+#[test]
+fn c29_odd_lengths_are_refused_and_nothing_panics() {
+    let mut forge = Forge::new();
+    let good = forge.signature(|builder| builder);
+    let server = forge.server();
+    let says = |bytes: &[u8]| server.says(armored("PGP SIGNATURE", bytes, 64));
+    let body = &good[if good[1] < 192 { 2 } else { 3 }..];
+    let length = u16::try_from(body.len()).unwrap().to_be_bytes();
+    assert_eq!(says(&[&[0x89, length[0], length[1]], body].concat()), "ok", "the old form, as gpg writes it");
+    assert_eq!(says(&[&[0xc2, 255, 0, 0, length[0], length[1]], body].concat()), "ok");
+    assert_eq!(says(&[&[0x8b], body].concat()), "malformed-signature", "indeterminate");
+    assert_eq!(says(&[&[0xc2, 0xe8], body].concat()), "malformed-signature", "partial");
+    assert_eq!(says(&[0xc2, 255, 0xff, 0xff, 0xff, 0xff]), "malformed-signature");
+    for at in 0..good.len() {
+        let mut changed = good.clone();
+        changed[at] ^= 0x15;
+        let unhashed = says(&changed);
+        assert!(unhashed != "ok" || changed != good, "{at}");
+        let _ = says(&good[..at]);
+    }
+}
+
+#[test]
+fn c14_weak_hashes_are_refused() {
+    let gpg = Gpg::new();
+    let server = Server::with_alice([register(&gpg.key("rsa2048", "0"), None, now()).unwrap()]);
+    for digest in ["SHA1", "RIPEMD160", "SHA224"] {
+        let signature = gpg.at("2026-01-15", &["--digest-algo", digest, "-bsau", "alice@example.com"], PAYLOAD);
+        assert_eq!(server.says(signature), "weak-algorithm", "{digest}");
+    }
+}
+
+#[test]
+fn c15_other_versions_are_refused() {
+    let mut forge = Forge::new();
+    let good = forge.signature(|builder| builder);
+    let body = if good[1] < 192 { 2 } else { 3 };
+    for version in [2, 3, 5, 6] {
+        let mut changed = good.clone();
+        changed[body] = version;
+        assert_eq!(forge.server().says(armored("PGP SIGNATURE", &changed, 64)), "malformed-signature", "v{version}");
+    }
+}
+
+#[test]
+fn c18_critical_parts_must_be_known() {
+    let mut forge = Forge::new();
+    let notation = |critical| {
+        move |builder: SignatureBuilder| {
+            builder
+                .add_notation("x@example.com", b"1", NotationDataFlags::empty().set_human_readable(), critical)
+                .unwrap()
+        }
+    };
+    assert_eq!(forge.says(notation(false)), "ok");
+    assert_eq!(forge.says(notation(true)), "malformed-signature");
+}
+
+#[test]
+fn c21_c23_issuer_and_date_are_there() {
+    use pgp::packet::signature::subpacket::SubpacketTag::{Issuer, IssuerFingerprint};
+    let mut forge = Forge::new();
+    let bytes = forge.signature(|builder| builder);
+    let mut signature =
+        <pgp::packet::Signature as pgp::parse::Parse<pgp::packet::Signature>>::from_bytes(&bytes[2..]).unwrap();
+    signature.unhashed_area_mut().remove_all(Issuer);
+    signature.unhashed_area_mut().remove_all(IssuerFingerprint);
+    signature.hashed_area_mut().remove_all(Issuer);
+    signature.hashed_area_mut().remove_all(IssuerFingerprint);
+    let bytes = pgp::Packet::from(signature.clone()).to_vec().unwrap();
+    assert_eq!(forge.server().says(armored("PGP SIGNATURE", &bytes, 64)), "unknown-key");
+    signature.hashed_area_mut().clear();
+    let bytes = pgp::Packet::from(signature).to_vec().unwrap();
+    assert_eq!(forge.server().says(armored("PGP SIGNATURE", &bytes, 64)), "malformed-signature");
+}
+
+#[test]
+fn c22_a_shared_key_id_is_attributed_to_the_key_that_verifies() {
+    let mut forge = Forge::new();
+    let id = forge.signer.public().keyid();
+    let bytes = forge.signature(|builder| builder.set_issuer(id).unwrap());
+    let registration = forge.register();
+    let mut twin = Forge::new().register();
+    let Material::OpenPgp(certificate) = &mut twin.material else { panic!() };
+    for signer in &mut certificate.signers {
+        signer.key_id = forge.signer.public().keyid().to_hex();
+    }
+    // E1001 holds the twin and is asked first.
+    let keyring = MemoryKeyring::default().with(alice([twin])).with(bob([registration]));
+    let signed = Server::new(keyring).verify(PAYLOAD, armored("PGP SIGNATURE", &bytes, 64)).unwrap();
+    assert_eq!(signed.person().id.as_str(), "E1002");
+}
+
+#[test]
+fn c24_an_expired_signature_is_found() {
+    let mut forge = Forge::new();
+    let days = |days: u64| Duration::from_secs(days * 86_400);
+    assert_eq!(forge.says(|builder| builder.set_signature_validity_period(days(10)).unwrap()), "signature-expired");
+    assert_eq!(forge.says(|builder| builder.set_signature_validity_period(days(100)).unwrap()), "ok");
+}
+
+#[test]
+fn c25_a_signature_for_one_recipient_is_not_for_a_repository() {
+    let mut forge = Forge::new();
+    let recipient = forge.cert.fingerprint();
+    assert_eq!(forge.says(|builder| builder.set_intended_recipients([recipient]).unwrap()), "usage-violation");
+}
+
+#[test]
+fn c26_nobody_signs_in_anothers_name() {
+    let mut forge = Forge::new();
+    assert_eq!(forge.says(|builder| builder.set_signers_user_id(b"Alice <alice@example.com>").unwrap()), "ok");
+    assert_eq!(forge.says(|builder| builder.set_signers_user_id(b"ALICE@example.com").unwrap()), "ok");
+    assert_eq!(forge.says(|builder| builder.set_signers_user_id(b"bob@example.com").unwrap()), "identity-mismatch");
+}
+
+#[test]
+fn c27_the_primary_key_that_may_only_certify_does_not_sign() {
+    let mut forge = Forge::new();
+    forge.signer = forge.primary();
+    assert_eq!(forge.says(|builder| builder), "key-not-for-signing");
+}
+
+#[test]
+fn h01_h02_dates_before_the_key_and_after_the_clock() {
+    let mut forge = Forge::new();
+    let bytes = |forge: &mut Forge, date: &str| {
+        let date = day(date);
+        armored("PGP SIGNATURE", &forge.signature(|builder| builder.set_signature_creation_time(date).unwrap()), 64)
+    };
+    let future = bytes(&mut forge, "2026-02-02");
+    assert_eq!(forge.server().says(&future), "time-skew");
+    assert_eq!(forge.server().at("2026-02-01T23:56:00Z").says(&future), "ok", "clocks differ by minutes");
+    let early = bytes(&mut forge, "2026-01-15");
+    let mut alice = alice([forge.register()]);
+    let Material::OpenPgp(certificate) = &mut alice.keys[0].material else { panic!() };
+    for signer in &mut certificate.signers {
+        signer.created = "2026-01-20T00:00:00Z".parse().unwrap();
+    }
+    assert_eq!(Server::new(MemoryKeyring::default().with(alice)).says(&early), "key-not-yet-valid");
+}
+
+#[test]
+fn h04_m13_expiry_is_the_servers_and_can_be_extended() {
+    let gpg = Gpg::new();
+    let first = register(&gpg.key("ed25519", "20d"), None, now()).unwrap();
+    assert!(first.notes.iter().any(|note| note.contains("expired")));
+    let signature = gpg.sign("2026-01-15");
+    let server = Server::with_alice([first.clone()]);
+    assert_eq!(server.says(&signature), "key-expired", "dated before the expiry, seen after it");
+    assert_eq!(Server::with_alice([first.clone()]).at("2026-01-16T00:00:00Z").says(&signature), "ok");
+    gpg.at("2026-01-19", &["--quick-set-expire", &gpg.fingerprint(), "1y"], b"");
+    let extended = register(&gpg.export(), Some(&first.source), now()).unwrap();
+    assert_eq!(Server::with_alice([extended.clone()]).says(&signature), "ok");
+    let old = register(&first.source, Some(&extended.source), now()).unwrap();
+    assert_eq!(old, extended, "an older copy takes nothing away");
+}
+
+#[test]
+fn a_self_signature_from_the_future_does_not_count_yet() {
+    let gpg = Gpg::new();
+    let first = register(&gpg.key("ed25519", "20d"), None, now()).unwrap();
+    gpg.at("2026-06-01", &["--quick-set-expire", &gpg.fingerprint(), "1y"], b"");
+    let expires = |now: &str| {
+        let merged = register(&gpg.export(), Some(&first.source), now.parse().unwrap()).unwrap();
+        compiled(&merged).signers[0].expires.unwrap().date()
+    };
+    assert_eq!(expires("2026-02-01T00:00:00Z"), "2026-01-21");
+    assert_eq!(expires("2026-06-02T00:00:00Z"), "2027-06-01");
+}
+
+impl Forge {
+    fn revoke_subkey(&mut self, reason: ReasonForRevocation, date: &str, hash: HashAlgorithm) {
+        let mut primary = self.primary();
+        let revocation = SubkeyRevocationBuilder::new()
+            .set_reason_for_revocation(reason, b"")
+            .unwrap()
+            .set_signature_creation_time(day(date))
+            .unwrap()
+            .build(&mut primary, &self.cert, self.cert.keys().subkeys().next().unwrap().key(), Some(hash))
+            .unwrap();
+        self.cert = self.cert.clone().insert_packets(revocation).unwrap().0;
+    }
+}
+
+#[test]
+fn h05_h07_a_soft_revocation_counts_from_its_date_until_the_key_is_bound_again() {
+    let mut forge = Forge::new();
+    let before = forge.register();
+    let bytes = forge.signature(|builder| builder);
+    let signature = armored("PGP SIGNATURE", &bytes, 64);
+    forge.revoke_subkey(ReasonForRevocation::KeyRetired, "2026-01-20", HashAlgorithm::SHA512);
+    assert_eq!(forge.server().says(&signature), "key-revoked", "backdated, seen after");
+    assert_eq!(forge.server().at("2026-01-19T00:00:00Z").says(&signature), "ok");
+    let merged = register(&before.source, Some(&forge.register().source), now()).unwrap();
+    assert_eq!(Server::with_alice([merged]).says(&signature), "key-revoked", "d10: no copy undoes a revocation");
+
+    let subkey = forge.cert.keys().subkeys().next().unwrap().key().clone();
+    let backsig = SignatureBuilder::new(SignatureType::PrimaryKeyBinding)
+        .set_signature_creation_time(day("2026-01-25"))
+        .unwrap()
+        .sign_primary_key_binding(&mut forge.signer, forge.cert.primary_key().key(), &subkey)
+        .unwrap();
+    let binding = SignatureBuilder::new(SignatureType::SubkeyBinding)
+        .set_signature_creation_time(day("2026-01-25"))
+        .unwrap()
+        .set_key_flags(KeyFlags::empty().set_signing())
+        .unwrap()
+        .set_embedded_signature(backsig)
+        .unwrap()
+        .sign_subkey_binding(&mut forge.primary(), None, &subkey)
+        .unwrap();
+    forge.cert = forge.cert.clone().insert_packets(binding).unwrap().0;
+    assert_eq!(forge.server().says(&signature), "ok", "m13: bound again");
+}
+
+#[test]
+fn h06_h09_a_hard_revocation_counts_always_over_whatever_hash() {
+    for (reason, hash) in [
+        (ReasonForRevocation::KeyCompromised, HashAlgorithm::SHA512),
+        (ReasonForRevocation::Unspecified, HashAlgorithm::SHA512),
+        (ReasonForRevocation::KeyCompromised, HashAlgorithm::SHA1),
+    ] {
+        let mut forge = Forge::new();
+        let bytes = forge.signature(|builder| builder);
+        forge.revoke_subkey(reason, "2026-01-31", hash);
+        let server = forge.server().at("2026-01-16T00:00:00Z");
+        let problem = server.verify(PAYLOAD, armored("PGP SIGNATURE", &bytes, 64)).unwrap_err();
+        assert_eq!((problem.rule.id, problem.person.unwrap().as_str()), ("key-revoked", "E1001"), "no proof at all");
+    }
+}
+
+#[test]
+fn a_revoked_primary_key_takes_its_subkeys_along() {
+    let mut forge = Forge::new();
+    let bytes = forge.signature(|builder| builder);
+    let revocation = CertRevocationBuilder::new()
+        .set_reason_for_revocation(ReasonForRevocation::KeySuperseded, b"")
+        .unwrap()
+        .set_signature_creation_time(day("2026-01-20"))
+        .unwrap()
+        .build(&mut forge.primary(), &forge.cert, None)
+        .unwrap();
+    forge.cert = forge.cert.clone().insert_packets(revocation).unwrap().0;
+    assert_eq!(forge.server().says(armored("PGP SIGNATURE", &bytes, 64)), "key-revoked");
+}
+
+#[test]
+fn d01_a_user_id_that_the_owner_did_not_sign_is_dropped() {
+    let forge = Forge::new();
+    let mut packets: Vec<pgp::Packet> = forge.cert.clone().into_packets().collect();
+    packets.push(pgp::packet::UserID::from("Alice <ceo@example.com>").into());
+    let cert = Cert::from_packets(packets.into_iter()).unwrap();
+    let registration = register(&cert.to_vec().unwrap(), None, now()).unwrap();
+    assert_eq!(compiled(&registration).emails.len(), 1);
+    assert!(registration.notes.iter().any(|note| note.contains("ceo@example.com")));
+    assert!(!registration.source.windows(15).any(|window| window == b"ceo@example.com"));
+}
+
+#[test]
+fn d03_a_subkey_without_its_back_signature_is_kept_as_unusable() {
+    let mut forge = Forge::new();
+    let other = Forge::new();
+    // Somebody else's signing key bound under this certificate, without its consent.
+    let stolen = other.cert.keys().subkeys().next().unwrap().key().clone().take_secret().0;
+    let binding = SignatureBuilder::new(SignatureType::SubkeyBinding)
+        .set_signature_creation_time(day("2026-01-02"))
+        .unwrap()
+        .set_key_flags(KeyFlags::empty().set_signing())
+        .unwrap()
+        .sign_subkey_binding(&mut forge.primary(), None, &stolen)
+        .unwrap();
+    forge.cert = forge.cert.clone().insert_packets([pgp::Packet::from(stolen), binding.into()]).unwrap().0;
+    let registration = forge.register();
+    let usable: Vec<_> = compiled(&registration).signers.iter().map(|signer| signer.for_signing).collect();
+    assert_eq!(usable.iter().filter(|usable| **usable).count(), 1);
+    let bytes = forge.signature(|builder| builder);
+    assert_eq!(
+        Server::with_alice([registration]).says(armored("PGP SIGNATURE", &bytes, 64)),
+        "ok",
+        "the good key still works"
+    );
+}
+
+#[test]
+fn d08_third_party_signatures_are_stripped_and_floods_refused() {
+    let (mut forge, other) = (Forge::new(), Forge::new());
+    let plain = forge.register();
+    let user_id = forge.cert.userids().next().unwrap().userid().clone();
+    let certification = SignatureBuilder::new(SignatureType::GenericCertification)
+        .set_signature_creation_time(day("2026-01-10"))
+        .unwrap()
+        .sign_userid_binding(&mut other.primary(), forge.cert.primary_key().key(), &user_id)
+        .unwrap();
+    forge.cert = forge.cert.clone().insert_packets(certification).unwrap().0;
+    assert_eq!(forge.register().source, plain.source);
+    assert!(register(&vec![0x99; super::super::openpgp::MAX_CERTIFICATE + 1], None, now()).is_err());
+}
+
+#[test]
+fn d12_a_secret_key_is_stripped_with_a_note() {
+    let forge = Forge::new();
+    let secret = forge.cert.as_tsk().to_vec().unwrap();
+    let registration = register(&secret, None, now()).unwrap();
+    assert!(registration.notes.iter().any(|note| note.contains("secret key material")));
+    assert_eq!(registration.source, forge.register().source);
+}
+
+#[test]
+fn d14_weak_certificates_are_refused_at_the_door() {
+    let refusal = |algorithm: &str, more: &[&str]| {
+        let gpg = Gpg::new();
+        let arguments = [more, &["--quick-gen-key", "Alice <alice@example.com>", algorithm, "cert,sign", "0"]].concat();
+        gpg.at("2026-01-01", &arguments, b"");
+        register(&gpg.export(), None, now()).unwrap_err().to_string()
+    };
+    assert_eq!(refusal("rsa1024", &[]), "RSA key of 1024 bits is too short: at least 2048");
+    assert_eq!(refusal("dsa2048", &[]), "DSA keys are no longer safe");
+    let sha1 = refusal("rsa2048", &["--cert-digest-algo", "SHA1"]);
+    assert!(sha1.contains("SHA1"), "d04: {sha1}");
+}
+
+#[test]
+fn exactly_one_certificate_is_registered() {
+    let (one, two) = (Forge::new(), Forge::new());
+    let both = [one.cert.to_vec().unwrap(), two.cert.to_vec().unwrap()].concat();
+    assert!(register(&both, None, now()).is_err());
+    let armor = one.cert.armored().to_vec().unwrap();
+    assert!(register(&armor, None, now()).is_ok());
+    assert!(register(&[armor.clone(), armor].concat(), None, now()).is_err());
+    assert!(register(b"", None, now()).is_err() && register(b"hello", None, now()).is_err());
+    let merged = register(&one.cert.to_vec().unwrap(), Some(&two.register().source), now());
+    assert!(merged.unwrap_err().to_string().contains("merged"));
+    let encrypting = CertBuilder::new().add_userid("x@example.com").add_transport_encryption_subkey();
+    let (cert, _) = encrypting.set_creation_time(day("2026-01-01")).generate().unwrap();
+    assert!(cert.with_policy(&StandardPolicy::new(), None).is_ok());
+    assert!(register(&cert.to_vec().unwrap(), None, now()).unwrap_err().to_string().contains("no key that may sign"));
+}
