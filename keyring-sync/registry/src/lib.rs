@@ -1,0 +1,16 @@
+//! The registry of persons and keys: its private store and the keyring published from it.
+//!
+//! [`Registry`] is the SQLite store that only `keyring-sync` opens. [`PublishedKeyring`] is what
+//! the hooks read: immutable files that another Unix user can open without any way to hold the
+//! writer up.
+
+mod published;
+mod store;
+
+pub use published::PublishedKeyring;
+pub use published::publish::Published;
+pub use store::authority::AuthorityMark;
+pub use store::event::EventRow;
+pub use store::key::{KeyRow, Owner};
+pub use store::publication::Publication;
+pub use store::{Change, Registry, StoreError, Tables};

@@ -1,0 +1,156 @@
+//! The published keyring: an immutable base and a small overlay of what changed since.
+
+mod base;
+mod codec;
+mod index;
+pub(crate) mod overlay;
+pub(crate) mod publish;
+
+pub(crate) use index::IndexKey;
+
+use base::{Base, OpenBase};
+use countersign_policy::id::{Account, Email, KeyHandle, PersonId};
+use countersign_policy::keyring::{Authorities, Keyring, KeyringError, Person};
+use countersign_policy::time::Time;
+use overlay::Overlay;
+use sha2::{Digest, Sha256};
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Name of the overlay file, the only name a reader has to know.
+pub(crate) const CURRENT: &str = "cur";
+
+/// How often a reader starts over when the base vanished under it. The writer keeps the base
+/// before the latest, so a second miss already needs two rebuilds within one open.
+const OPEN_ATTEMPTS: usize = 8;
+
+/// One epoch of the registry, read from its folder.
+///
+/// It holds the files it was opened with: whatever is published later, every answer is of the
+/// same epoch.
+#[derive(Debug)]
+pub struct PublishedKeyring {
+    overlay: Overlay,
+    base: Base,
+    authorities: Arc<Authorities>,
+    persons: Mutex<HashMap<PersonId, Option<Arc<Person>>>>,
+}
+
+impl PublishedKeyring {
+    /// Opens the latest epoch in `dir`.
+    pub fn open(dir: &Path) -> Result<Self, KeyringError> {
+        for _ in 0..OPEN_ATTEMPTS {
+            let overlay = Overlay::read(&dir.join(CURRENT))?;
+            match Base::open(&dir.join(overlay.base_name()), overlay.base_digest())? {
+                OpenBase::Open(base) => {
+                    let authorities = Arc::new(overlay.authorities()?);
+                    return Ok(PublishedKeyring { overlay, base, authorities, persons: Mutex::default() });
+                }
+                OpenBase::Gone => continue,
+            }
+        }
+        Err(KeyringError(format!("keyring in {}: its base file is missing", dir.display())))
+    }
+
+    /// SHA-256 of the stored record: it changes when anything about the person or their keys does.
+    pub fn person_digest(&self, id: &PersonId) -> Result<Option<[u8; 32]>, KeyringError> {
+        Ok(self.record(id)?.map(|record| Sha256::digest(record.as_ref()).into()))
+    }
+
+    /// Ids of all persons, in order. Reads the whole keyring: for reports, never for a push.
+    pub fn person_ids(&self) -> Result<Vec<PersonId>, KeyringError> {
+        let mut ids: BTreeSet<PersonId> = self.overlay.ids().cloned().collect();
+        self.base.each_record(|record| {
+            ids.insert(decode(record)?.id);
+            Ok(())
+        })?;
+        Ok(ids.into_iter().collect())
+    }
+
+    /// Bytes read from the base so far; a look-up reads a few KB, however many persons there are.
+    pub fn bytes_read(&self) -> u64 {
+        self.base.bytes_read()
+    }
+
+    fn record(&self, id: &PersonId) -> Result<Option<Cow<'_, [u8]>>, KeyringError> {
+        match self.overlay.record(id) {
+            Some(record) => Ok(Some(Cow::Borrowed(record))),
+            None => Ok(self.base.record(&IndexKey::person(id))?.map(Cow::Owned)),
+        }
+    }
+
+    /// The index only suggests; a person counts when their own record says so.
+    fn suggested(&self, key: &IndexKey, really: impl Fn(&Person) -> bool) -> Result<Vec<PersonId>, KeyringError> {
+        let mut ids: BTreeSet<PersonId> = self.base.persons(key)?.into_iter().collect();
+        ids.extend(self.overlay.persons(key).cloned());
+        let mut found = Vec::with_capacity(ids.len());
+        for id in ids {
+            let person = self.person(&id)?;
+            let person =
+                person.ok_or_else(|| KeyringError(format!("keyring: its index names {id}, who is not in it")))?;
+            if really(&person) {
+                found.push(id);
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl Keyring for PublishedKeyring {
+    fn epoch(&self) -> u64 {
+        self.overlay.epoch()
+    }
+
+    fn published_at(&self) -> Time {
+        self.overlay.published_at()
+    }
+
+    fn person(&self, id: &PersonId) -> Result<Option<Arc<Person>>, KeyringError> {
+        // A panic while the map was held cannot leave it half changed.
+        let mut persons = self.persons.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = persons.get(id) {
+            return Ok(known.clone());
+        }
+        let person = match self.record(id)? {
+            None => None,
+            Some(record) => {
+                let person = decode(&record)?;
+                if &person.id != id {
+                    return Err(KeyringError(format!("keyring: the record of {id} is that of {}", person.id)));
+                }
+                Some(Arc::new(person))
+            }
+        };
+        persons.insert(id.clone(), person.clone());
+        Ok(person)
+    }
+
+    fn holders(&self, handle: &KeyHandle) -> Result<Vec<PersonId>, KeyringError> {
+        self.suggested(&IndexKey::handle(handle), |person| person.keys.iter().any(|key| key.handles().contains(handle)))
+    }
+
+    fn by_email(&self, email: &Email) -> Result<Vec<PersonId>, KeyringError> {
+        self.suggested(&IndexKey::email(email), |person| person.emails.iter().any(|held| &held.value == email))
+    }
+
+    fn by_account(&self, account: &Account) -> Result<Vec<PersonId>, KeyringError> {
+        self.suggested(&IndexKey::account(account), |person| person.accounts.iter().any(|held| &held.value == account))
+    }
+
+    fn compromised(&self) -> Result<Vec<PersonId>, KeyringError> {
+        self.suggested(&IndexKey::compromised(), |person| person.keys.iter().any(|key| key.compromised.is_some()))
+    }
+
+    fn authorities(&self) -> Result<Arc<Authorities>, KeyringError> {
+        Ok(Arc::clone(&self.authorities))
+    }
+}
+
+fn decode(record: &[u8]) -> Result<Person, KeyringError> {
+    serde_json::from_slice(record).map_err(|error| KeyringError(format!("keyring: a record cannot be read: {error}")))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,154 @@
+//! The overlay file `cur`: which epoch this is, which base it stands on, and the persons changed since.
+
+use super::IndexKey;
+use super::codec::{Input, damaged, put_block};
+use countersign_policy::id::PersonId;
+use countersign_policy::keyring::{Authorities, KeyringError};
+use countersign_policy::time::Time;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::ops::Range;
+use std::path::Path;
+
+const MAGIC: &[u8; 8] = b"CSKCURR1";
+/// A reader refuses more: what the writer puts here at most is [`super::publish::OVERLAY_HARD_MAX`]
+/// and the authorities.
+const FILE_MAX: u64 = 16 << 20;
+
+/// The content of `cur`. Read whole, because it is small.
+#[derive(Debug)]
+pub(crate) struct Overlay {
+    bytes: Vec<u8>,
+    head: Head,
+    authorities: Range<usize>,
+    persons: BTreeMap<PersonId, Range<usize>>,
+    index: BTreeMap<IndexKey, Vec<PersonId>>,
+}
+
+/// What the overlay says of itself and of its base.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub epoch: u64,
+    pub published_at: Time,
+    pub base_name: String,
+    /// Epoch of the base: the overlay holds everybody who changed after it.
+    pub base_epoch: u64,
+    /// SHA-256 of the base's header.
+    pub base_digest: [u8; 32],
+}
+
+/// A changed person as stored: the keys are concatenated [`IndexKey`]s.
+#[derive(Clone, Debug)]
+pub(crate) struct StoredPerson {
+    pub id: String,
+    pub keys: Vec<u8>,
+    pub record: Vec<u8>,
+}
+
+impl Overlay {
+    pub fn read(path: &Path) -> Result<Self, KeyringError> {
+        let unreadable = |error: std::io::Error| KeyringError(format!("{}: {error}", path.display()));
+        let file = File::open(path).map_err(unreadable)?;
+        let mut bytes = Vec::new();
+        file.take(FILE_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+        if bytes.len() as u64 > FILE_MAX {
+            return Err(damaged("keyring", "it is larger than any published one"));
+        }
+        Self::parse(bytes)
+    }
+
+    fn parse(bytes: Vec<u8>) -> Result<Self, KeyringError> {
+        let what = "keyring";
+        let mut input = Input::new(&bytes, what);
+        if &input.array::<8>()? != MAGIC {
+            return Err(damaged(what, "it is of another format"));
+        }
+        let stored = input.array::<32>()?;
+        let body = bytes.get(40..).unwrap_or_default();
+        if <[u8; 32]>::from(Sha256::digest(body)) != stored {
+            return Err(damaged(what, "its checksum does not match"));
+        }
+        let head = Head {
+            epoch: input.u64()?,
+            published_at: Time::from_unix_millis(input.i64()?),
+            base_name: input.text()?.to_owned(),
+            base_epoch: input.u64()?,
+            base_digest: input.array()?,
+        };
+        if head.base_name.contains('/') {
+            return Err(damaged(what, "its base lies elsewhere"));
+        }
+        let authorities = input.block_range()?;
+        let mut persons = BTreeMap::new();
+        let mut index: BTreeMap<IndexKey, Vec<PersonId>> = BTreeMap::new();
+        while !input.is_empty() {
+            let id = PersonId::new(input.text()?).map_err(|_| damaged(what, "a name is not a person's"))?;
+            for key in input.block()?.as_chunks::<{ IndexKey::LEN }>().0 {
+                index.entry(IndexKey(*key)).or_default().push(id.clone());
+            }
+            persons.insert(id, input.block_range()?);
+        }
+        Ok(Overlay { head, authorities, persons, index, bytes })
+    }
+
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+
+    pub fn epoch(&self) -> u64 {
+        self.head.epoch
+    }
+
+    pub fn published_at(&self) -> Time {
+        self.head.published_at
+    }
+
+    pub fn base_name(&self) -> &str {
+        &self.head.base_name
+    }
+
+    pub fn base_digest(&self) -> &[u8; 32] {
+        &self.head.base_digest
+    }
+
+    pub fn authorities(&self) -> Result<Authorities, KeyringError> {
+        let bytes = self.bytes.get(self.authorities.clone()).unwrap_or_default();
+        serde_json::from_slice(bytes)
+            .map_err(|error| KeyringError(format!("keyring: authorities cannot be read: {error}")))
+    }
+
+    pub fn record(&self, id: &PersonId) -> Option<&[u8]> {
+        self.persons.get(id).and_then(|range| self.bytes.get(range.clone()))
+    }
+
+    pub fn persons(&self, key: &IndexKey) -> impl Iterator<Item = &PersonId> {
+        self.index.get(key).into_iter().flatten()
+    }
+
+    pub fn ids(&self) -> impl Iterator<Item = &PersonId> {
+        self.persons.keys()
+    }
+}
+
+/// The bytes of an overlay file.
+pub(crate) fn encode(head: &Head, authorities: &[u8], persons: &[StoredPerson]) -> Vec<u8> {
+    let mut body = Vec::new();
+    body.extend_from_slice(&head.epoch.to_le_bytes());
+    body.extend_from_slice(&head.published_at.unix_millis().to_le_bytes());
+    put_block(&mut body, head.base_name.as_bytes());
+    body.extend_from_slice(&head.base_epoch.to_le_bytes());
+    body.extend_from_slice(&head.base_digest);
+    put_block(&mut body, authorities);
+    for person in persons {
+        put_block(&mut body, person.id.as_bytes());
+        put_block(&mut body, &person.keys);
+        put_block(&mut body, &person.record);
+    }
+    let mut bytes = Vec::with_capacity(body.len() + 40);
+    bytes.extend_from_slice(MAGIC);
+    bytes.extend_from_slice(&<[u8; 32]>::from(Sha256::digest(&body)));
+    bytes.extend_from_slice(&body);
+    bytes
+}

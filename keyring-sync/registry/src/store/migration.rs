@@ -1,0 +1,122 @@
+//! The schema, one step after the other; `user_version` counts the steps taken.
+
+use super::StoreError;
+use rusqlite::{Connection, TransactionBehavior};
+use std::path::Path;
+
+/// Steps are never edited once released: a new one is appended.
+const STEPS: &[&str] = &["
+    -- What was asserted, exactly as it came. Facts are only ever added.
+    CREATE TABLE event (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL,
+        source TEXT NOT NULL,
+        person TEXT NOT NULL,
+        type TEXT NOT NULL,
+        effective_at INTEGER NOT NULL,
+        asserted_at INTEGER NOT NULL,
+        received_at INTEGER NOT NULL,
+        -- The fingerprint that a key_added was found to carry.
+        key TEXT,
+        line TEXT NOT NULL,
+        UNIQUE (source, id)
+    ) STRICT;
+    CREATE INDEX event_person ON event (person);
+    CREATE INDEX event_id ON event (id);
+    CREATE TRIGGER event_never_changes BEFORE UPDATE ON event BEGIN SELECT RAISE(ABORT, 'events never change'); END;
+    CREATE TRIGGER event_never_goes BEFORE DELETE ON event BEGIN SELECT RAISE(ABORT, 'events are never deleted'); END;
+
+    -- The fold of a person's events, kept so that publishing need not fold everybody again.
+    CREATE TABLE person (
+        id TEXT PRIMARY KEY,
+        epoch INTEGER NOT NULL,
+        record BLOB NOT NULL,
+        index_keys BLOB NOT NULL
+    ) STRICT;
+    CREATE INDEX person_epoch ON person (epoch);
+    CREATE TRIGGER person_never_goes BEFORE DELETE ON person BEGIN SELECT RAISE(ABORT, 'persons are never deleted'); END;
+
+    -- Who ever claimed an address or account.
+    CREATE TABLE claim (
+        name TEXT NOT NULL,
+        person TEXT NOT NULL,
+        PRIMARY KEY (name, person)
+    ) STRICT, WITHOUT ROWID;
+
+    -- Keys with the source they were compiled from. The source may grow by later revocations.
+    CREATE TABLE key (
+        fingerprint TEXT PRIMARY KEY,
+        person TEXT NOT NULL,
+        material BLOB NOT NULL,
+        source BLOB NOT NULL
+    ) STRICT;
+    CREATE INDEX key_person ON key (person);
+    CREATE TRIGGER key_never_goes BEFORE DELETE ON key BEGIN SELECT RAISE(ABORT, 'keys are never deleted'); END;
+    CREATE TRIGGER key_never_moves BEFORE UPDATE ON key
+        WHEN NEW.fingerprint <> OLD.fingerprint OR NEW.person <> OLD.person
+        BEGIN SELECT RAISE(ABORT, 'a key belongs to one person for good'); END;
+
+    -- Every fingerprint that leads to a key, subkeys included. person is NULL for an authority's.
+    CREATE TABLE fingerprint (
+        fingerprint TEXT PRIMARY KEY,
+        key TEXT NOT NULL,
+        person TEXT
+    ) STRICT, WITHOUT ROWID;
+    CREATE TRIGGER fingerprint_never_goes BEFORE DELETE ON fingerprint
+        BEGIN SELECT RAISE(ABORT, 'fingerprints are never deleted'); END;
+    CREATE TRIGGER fingerprint_never_moves BEFORE UPDATE ON fingerprint
+        BEGIN SELECT RAISE(ABORT, 'a fingerprint belongs to one person for good'); END;
+
+    -- SSH authorities and X.509 roots, and what was later said of them.
+    CREATE TABLE authority (
+        fingerprint TEXT PRIMARY KEY,
+        added_at INTEGER NOT NULL,
+        material BLOB NOT NULL,
+        source BLOB NOT NULL
+    ) STRICT;
+    CREATE TRIGGER authority_never_changes BEFORE UPDATE ON authority
+        BEGIN SELECT RAISE(ABORT, 'authorities never change'); END;
+    CREATE TRIGGER authority_never_goes BEFORE DELETE ON authority
+        BEGIN SELECT RAISE(ABORT, 'authorities are never deleted'); END;
+    CREATE TABLE authority_mark (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        fingerprint TEXT NOT NULL REFERENCES authority (fingerprint),
+        reason TEXT NOT NULL CHECK (reason IN ('retired', 'superseded', 'compromised')),
+        since INTEGER,
+        received_at INTEGER NOT NULL
+    ) STRICT;
+    CREATE TRIGGER authority_mark_never_changes BEFORE UPDATE ON authority_mark
+        BEGIN SELECT RAISE(ABORT, 'marks never change'); END;
+    CREATE TRIGGER authority_mark_never_goes BEFORE DELETE ON authority_mark
+        BEGIN SELECT RAISE(ABORT, 'marks are never deleted'); END;
+
+    CREATE TABLE publication (
+        one INTEGER PRIMARY KEY CHECK (one = 1),
+        epoch INTEGER NOT NULL,
+        committed_at INTEGER NOT NULL
+    ) STRICT;
+    INSERT INTO publication VALUES (1, 0, 0);
+"];
+
+/// Whether [`migrate`] has something to do. Fails on a database from a newer program.
+pub(super) fn is_due(connection: &Connection, path: &Path) -> Result<bool, StoreError> {
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let known = STEPS.len() as i64;
+    if found > known {
+        return Err(StoreError::TooNew { path: path.to_owned(), found, known });
+    }
+    Ok(found < known)
+}
+
+/// Takes the missing steps, all in one transaction.
+pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    if is_due(&transaction, path)? {
+        let taken: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        for step in STEPS.iter().skip(usize::try_from(taken).map_err(StoreError::damaged)?) {
+            transaction.execute_batch(step)?;
+        }
+        transaction.pragma_update(None, "user_version", STEPS.len() as i64)?;
+    }
+    Ok(transaction.commit()?)
+}

@@ -1,0 +1,218 @@
+//! `registry.db`: the facts, private to `keyring-sync`. Nothing in it is ever deleted.
+//!
+//! One file a table; this one opens, locks and commits.
+
+pub(crate) mod authority;
+pub(crate) mod event;
+pub(crate) mod key;
+mod migration;
+pub(crate) mod person;
+pub(crate) mod publication;
+
+use crate::published::publish::{self, Published};
+use countersign_policy::keyring::KeyringError;
+use countersign_policy::time::Time;
+use publication::Publication;
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How long a writer waits for another one. A bulk import may hold the lock for some seconds.
+const LOCK_PATIENCE: Duration = Duration::from_secs(30);
+/// Short, so that an urgent offboarding follows right after the writer before it.
+const LOCK_RETRY: Duration = Duration::from_millis(1);
+
+/// Why the registry could not be read, written or published.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("{path}: {source}", path = path.display())]
+    Io { path: PathBuf, source: io::Error },
+    #[error("{0} does not exist: run keyring-sync init first")]
+    Missing(PathBuf),
+    #[error("{0} exists already")]
+    Exists(PathBuf),
+    #[error("the registry is in use by another keyring-sync, and was for the last {} s", LOCK_PATIENCE.as_secs())]
+    Locked,
+    #[error("{path} was written by a newer program (schema {found}, this one knows {known}): update keyring-sync", path = path.display())]
+    TooNew { path: PathBuf, found: i64, known: i64 },
+    #[error(
+        "the keyring in {dir} is at epoch {published}, the registry only at {registry}: an older registry was put back. \
+         Put back the keyring that belongs to it, or remove {dir}/cur to publish the older state anyway",
+        dir = dir.display()
+    )]
+    Rollback { dir: PathBuf, published: u64, registry: u64 },
+    #[error("registry: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    #[error("registry is damaged: {0}")]
+    Damaged(String),
+    #[error(transparent)]
+    Keyring(KeyringError),
+}
+
+impl StoreError {
+    pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> StoreError + use<> {
+        let path = path.to_owned();
+        move |source| StoreError::Io { path, source }
+    }
+
+    pub(crate) fn json(error: serde_json::Error) -> StoreError {
+        StoreError::Damaged(error.to_string())
+    }
+
+    pub(crate) fn damaged(error: impl std::fmt::Display) -> StoreError {
+        StoreError::Damaged(error.to_string())
+    }
+}
+
+/// The open registry and the folder where its keyring is published.
+#[derive(Debug)]
+pub struct Registry {
+    connection: Connection,
+    path: PathBuf,
+    keyring: PathBuf,
+}
+
+impl Registry {
+    /// Makes an empty registry and publishes an empty keyring.
+    pub fn create(path: &Path, keyring: &Path, now: Time) -> Result<Self, StoreError> {
+        // Only for its owner, before SQLite writes a byte; -wal and -shm take the mode over.
+        let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+        match made {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                return Err(StoreError::Exists(path.to_owned()));
+            }
+            Err(error) => return Err(StoreError::io(path)(error)),
+        }
+        let mut registry = Self::connect(path, keyring)?;
+        registry.connection.pragma_update(None, "journal_mode", "wal")?;
+        let lock = registry.lock()?;
+        migration::migrate(&mut registry.connection, path)?;
+        publish::publish(keyring, &registry.tables(), now)?;
+        drop(lock);
+        Ok(registry)
+    }
+
+    /// Opens the registry; brings an older schema up to date.
+    pub fn open(path: &Path, keyring: &Path) -> Result<Self, StoreError> {
+        if !path.exists() {
+            return Err(StoreError::Missing(path.to_owned()));
+        }
+        let mut registry = Self::connect(path, keyring)?;
+        if migration::is_due(&registry.connection, path)? {
+            let lock = registry.lock()?;
+            migration::migrate(&mut registry.connection, path)?;
+            drop(lock);
+        }
+        Ok(registry)
+    }
+
+    fn connect(path: &Path, keyring: &Path) -> Result<Self, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
+        connection.busy_timeout(LOCK_PATIENCE)?;
+        connection.pragma_update(None, "synchronous", "full")?;
+        connection.pragma_update(None, "foreign_keys", true)?;
+        connection.set_prepared_statement_cache_capacity(64);
+        Ok(Registry { connection, path: path.to_owned(), keyring: keyring.to_owned() })
+    }
+
+    /// What the registry holds at this moment, for reading.
+    pub fn tables(&self) -> Tables<'_> {
+        Tables { connection: &self.connection }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The folder of the published keyring.
+    pub fn keyring(&self) -> &Path {
+        &self.keyring
+    }
+
+    /// What is published, and whether it is this registry's latest epoch.
+    pub fn publication(&self) -> Result<Publication, StoreError> {
+        Ok(Publication { registry: self.tables().epoch()?, published: publish::published_epoch(&self.keyring) })
+    }
+
+    /// Waits for the writers before this one and begins a change. A publication that is missing,
+    /// because a program ended between its commit and its rename, is made up for first.
+    pub fn begin(&mut self, now: Time) -> Result<Change<'_>, StoreError> {
+        let lock = self.lock()?;
+        let epoch = self.tables().epoch()?;
+        match publish::published_epoch(&self.keyring) {
+            Some(published) if published == epoch => {}
+            _ => {
+                publish::publish(&self.keyring, &self.tables(), now)?;
+            }
+        }
+        let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
+        Ok(Change {
+            connection: &self.connection,
+            transaction,
+            keyring: &self.keyring,
+            next: epoch.saturating_add(1),
+            _lock: lock,
+        })
+    }
+
+    /// One writer at a time, by flock on a file of its own: it ends with the process, however that ends.
+    fn lock(&self) -> Result<File, StoreError> {
+        let path = self.path.with_extension("lock");
+        let opened = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let file = opened.map_err(StoreError::io(&path))?;
+        let until = Instant::now() + LOCK_PATIENCE;
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::WouldBlock) if Instant::now() < until => std::thread::sleep(LOCK_RETRY),
+                Err(TryLockError::WouldBlock) => return Err(StoreError::Locked),
+                Err(TryLockError::Error(error)) => return Err(StoreError::io(&path)(error)),
+            }
+        }
+    }
+}
+
+/// Reads and writes of all tables, on one connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Tables<'c> {
+    connection: &'c Connection,
+}
+
+/// An open transaction under the writer's lock. Dropped without [`Change::commit`], nothing happened.
+#[derive(Debug)]
+pub struct Change<'r> {
+    connection: &'r Connection,
+    transaction: Transaction<'r>,
+    keyring: &'r Path,
+    /// The epoch that a commit makes.
+    next: u64,
+    // After the transaction: fields are dropped in order.
+    _lock: File,
+}
+
+impl Change<'_> {
+    pub fn tables(&self) -> Tables<'_> {
+        Tables { connection: &self.transaction }
+    }
+
+    /// Makes the change durable and visible to readers, in that order.
+    pub fn commit(self, now: Time) -> Result<Published, StoreError> {
+        self.tables().put_epoch(self.next, now)?;
+        let Change { transaction, connection, keyring, _lock, .. } = self;
+        transaction.commit()?;
+        publish::publish(keyring, &Tables { connection }, now)
+    }
+
+    /// The epoch that records written in this change belong to.
+    pub(crate) fn next_epoch(&self) -> u64 {
+        self.next
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,167 @@
+use super::*;
+use crate::published::PublishedKeyring;
+use crate::store::authority::AuthorityMark;
+use crate::store::event::EventRow;
+use crate::store::key::KeyRow;
+use countersign_policy::id::{EventId, Fingerprint, PersonId, Source};
+use countersign_policy::keyring::{Compromised, Keyring, Material, RetireReason, Retired, SshKey};
+use countersign_policy::signature::primitive::VerifyKey;
+use tempfile::TempDir;
+
+fn at(seconds: i64) -> Time {
+    Time::from_unix_seconds(1_790_000_000 + seconds)
+}
+
+fn new_registry() -> (TempDir, Registry) {
+    let dir = TempDir::new().unwrap();
+    let registry = Registry::create(&dir.path().join("registry.db"), &dir.path().join("keyring"), at(0)).unwrap();
+    (dir, registry)
+}
+
+fn reopened(dir: &TempDir) -> Result<Registry, StoreError> {
+    Registry::open(&dir.path().join("registry.db"), &dir.path().join("keyring"))
+}
+
+fn event(id: &str) -> EventRow {
+    EventRow {
+        id: EventId::new(id).unwrap(),
+        source: Source::new("workday").unwrap(),
+        person: PersonId::new("E1").unwrap(),
+        kind: "terminated".to_owned(),
+        effective_at: at(1),
+        asserted_at: at(2),
+        received_at: at(3),
+        key: None,
+        line: r#"{"id":"x",  "odd":1.50}"#.to_owned(),
+    }
+}
+
+fn material() -> Material {
+    Material::Ssh(SshKey {
+        algorithm: "ssh-ed25519".to_owned(),
+        blob: vec![1; 51],
+        verify: VerifyKey::Ed25519 { point: vec![1; 32] },
+        application: None,
+    })
+}
+
+fn fingerprint(text: &str) -> Fingerprint {
+    Fingerprint::new(text).unwrap()
+}
+
+#[test]
+fn events_are_kept_to_the_byte_and_never_change() {
+    let (_dir, registry) = new_registry();
+    let tables = registry.tables();
+    tables.add_event(&event("a")).unwrap();
+    assert_eq!(tables.events_of(&event("a").person).unwrap(), [event("a")]);
+    assert!(tables.add_event(&event("a")).is_err(), "source and id name one event");
+    for sql in ["UPDATE event SET person = 'E2'", "DELETE FROM event"] {
+        let refused = registry.connection.execute(sql, []).unwrap_err().to_string();
+        assert!(refused.contains("never"), "{refused}");
+    }
+}
+
+#[test]
+fn a_key_never_changes_hands() {
+    let (_dir, registry) = new_registry();
+    let tables = registry.tables();
+    let mut key = KeyRow {
+        fingerprint: fingerprint("AA"),
+        person: PersonId::new("E1").unwrap(),
+        material: material(),
+        source: vec![1],
+    };
+    tables.put_key(&key, &["AA", "BB"]).unwrap();
+    key.source = vec![1, 2];
+    tables.put_key(&key, &["AA", "BB", "CC"]).unwrap();
+    assert_eq!(tables.key(&key.fingerprint).unwrap().unwrap().source, [1, 2], "a source may grow");
+    assert_eq!(tables.owner("CC").unwrap().unwrap().key, key.fingerprint);
+    key.person = PersonId::new("E2").unwrap();
+    assert!(tables.put_key(&key, &["AA"]).is_err());
+    key.fingerprint = fingerprint("DD");
+    assert!(tables.put_key(&key, &["DD", "BB"]).is_err(), "nor does a subkey");
+}
+
+#[test]
+fn a_change_that_is_not_committed_never_was() {
+    let (dir, mut registry) = new_registry();
+    let change = registry.begin(at(1)).unwrap();
+    change.tables().add_event(&event("a")).unwrap();
+    drop(change);
+    assert_eq!(reopened(&dir).unwrap().tables().event_count().unwrap(), 0);
+    assert_eq!(PublishedKeyring::open(registry.keyring()).unwrap().epoch(), 0);
+}
+
+#[test]
+fn a_publication_that_is_missing_is_made_up_for() {
+    let (dir, mut registry) = new_registry();
+    registry.begin(at(1)).unwrap().commit(at(1)).unwrap();
+    let keyring = dir.path().join("keyring");
+    for damage in ["removed", "cut", "base removed"] {
+        match damage {
+            "removed" => std::fs::remove_file(keyring.join("cur")).unwrap(),
+            "cut" => std::fs::write(keyring.join("cur"), b"CSK").unwrap(),
+            _ => std::fs::read_dir(&keyring)
+                .unwrap()
+                .map(|entry| entry.unwrap().path())
+                .filter(|path| path.to_string_lossy().contains("base-"))
+                .for_each(|path| std::fs::remove_file(path).unwrap()),
+        }
+        assert!(PublishedKeyring::open(&keyring).is_err(), "{damage}");
+        drop(registry.begin(at(2)).unwrap());
+        assert_eq!(PublishedKeyring::open(&keyring).unwrap().epoch(), 1, "{damage}");
+    }
+    // As if the program had ended between commit and rename.
+    registry.tables().put_epoch(2, at(3)).unwrap();
+    drop(registry.begin(at(3)).unwrap());
+    assert_eq!(PublishedKeyring::open(&keyring).unwrap().epoch(), 2);
+}
+
+#[test]
+fn an_older_registry_does_not_overwrite_a_newer_keyring() {
+    let (dir, mut registry) = new_registry();
+    registry.begin(at(1)).unwrap().commit(at(1)).unwrap();
+    registry.tables().put_epoch(0, at(2)).unwrap();
+    let refused = registry.begin(at(2)).unwrap_err();
+    assert!(matches!(refused, StoreError::Rollback { published: 1, registry: 0, .. }), "{refused}");
+    assert_eq!(PublishedKeyring::open(&dir.path().join("keyring")).unwrap().epoch(), 1);
+}
+
+#[test]
+fn a_newer_database_is_named_and_left_alone() {
+    let (dir, registry) = new_registry();
+    registry.connection.pragma_update(None, "user_version", 99).unwrap();
+    drop(registry);
+    let error = reopened(&dir).unwrap_err();
+    assert!(matches!(error, StoreError::TooNew { found: 99, .. }), "{error}");
+}
+
+#[test]
+fn there_is_one_registry_a_path() {
+    let (dir, _registry) = new_registry();
+    let again = Registry::create(&dir.path().join("registry.db"), &dir.path().join("keyring"), at(0));
+    assert!(matches!(again, Err(StoreError::Exists(_))));
+    assert!(matches!(Registry::open(&dir.path().join("none.db"), dir.path()), Err(StoreError::Missing(_))));
+}
+
+#[test]
+fn the_harshest_mark_of_an_authority_counts() {
+    let (_dir, mut registry) = new_registry();
+    let change = registry.begin(at(1)).unwrap();
+    let ca = fingerprint("SHA256:ca");
+    change.tables().add_authority(&ca, &material(), b"ssh-ed25519 AAAA", at(1)).unwrap();
+    for mark in [
+        AuthorityMark::Retired(Retired { at: at(9), reason: RetireReason::Superseded }),
+        AuthorityMark::Retired(Retired { at: at(8), reason: RetireReason::Retired }),
+        AuthorityMark::Compromised(Compromised { since: Some(at(7)), from: at(10) }),
+        AuthorityMark::Compromised(Compromised { since: None, from: at(11) }),
+    ] {
+        change.tables().mark_authority(&ca, mark, at(10)).unwrap();
+    }
+    change.commit(at(1)).unwrap();
+    let authorities = PublishedKeyring::open(registry.keyring()).unwrap().authorities().unwrap();
+    let published = authorities.ssh.first().unwrap();
+    assert_eq!(published.retired, Some(Retired { at: at(8), reason: RetireReason::Retired }));
+    assert_eq!(published.compromised, Some(Compromised { since: None, from: at(10) }));
+}
