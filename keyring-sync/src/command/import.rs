@@ -1,0 +1,128 @@
+//! `keyring-sync import`
+
+use super::{Context, Operator, read_text};
+use crate::import::allowed_signers::{self, Line, Signer};
+use crate::report::{Failure, Report, count};
+use countersign_policy::id::{Email, PersonId};
+use countersign_policy::signature::ssh;
+use serde_json::json;
+use std::path::PathBuf;
+
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Command {
+    /// OpenSSH `allowed_signers`: principals are e-mail addresses; who is unknown becomes an active person
+    AllowedSigners(Args),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Take the good lines although there are bad ones
+    #[arg(long)]
+    keep_going: bool,
+    /// Say what would happen and change nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(super) fn run(context: &Context, command: Command) -> Result<Report, Failure> {
+    let Command::AllowedSigners(args) = command;
+    let texts = args.files.iter().map(|file| Ok((file, read_text(file)?))).collect::<Result<Vec<_>, Failure>>()?;
+    let mut registry = context.registry()?;
+    let mut operator = Operator::begin(&mut registry)?;
+    let (mut problems, mut keys) = (Vec::new(), 0);
+    for (file, text) in &texts {
+        for (number, line) in allowed_signers::lines(text) {
+            let taken = match line {
+                Ok(line) => take(&mut operator, &line),
+                Err(bad) => Err(Failure::No(bad.to_string())),
+            };
+            match taken {
+                Ok(true) => keys += 1,
+                Ok(false) => {}
+                Err(Failure::No(reason)) => problems.push(format!("{} line {number}: {reason}", file.display())),
+                Err(fault) => return Err(fault),
+            }
+        }
+    }
+    let refused = !problems.is_empty();
+    if args.dry_run || refused && !args.keep_going {
+        let text = if refused {
+            format!("nothing was changed: {} refused (--keep-going takes the others)", count(problems.len(), "line"))
+        } else {
+            format!("would import {}", count(keys, "key"))
+        };
+        let json = json!({"keys": keys, "changed": false, "refused": problems});
+        return Ok(Report { text, json, notes: problems, refused });
+    }
+    let mut report = operator.finish(
+        &format!("imported {}", count(keys, "key")),
+        "everything is there already",
+        json!({"keys": keys, "refused": problems}),
+    )?;
+    report.notes.extend(problems);
+    report.refused = refused;
+    Ok(report)
+}
+
+/// False: it was there already.
+fn take(operator: &mut Operator<'_>, line: &Line) -> Result<bool, Failure> {
+    match line {
+        Line::Authority { key } => {
+            let registration = ssh::register_authority(key).map_err(|refusal| Failure::No(refusal.to_string()))?;
+            Ok(operator.door.add_authority(&registration)?)
+        }
+        Line::Signer(signer) => take_signer(operator, signer),
+    }
+}
+
+fn take_signer(operator: &mut Operator<'_>, signer: &Signer) -> Result<bool, Failure> {
+    let now = operator.now();
+    // The key first: a refused key must not leave a person behind.
+    let registration = ssh::register(&signer.key).map_err(|refusal| Failure::No(format!("key refused: {refusal}")))?;
+    let id = match holder(operator, &signer.emails)? {
+        Some(id) => id,
+        None => {
+            let first = signer.emails.first().ok_or_else(|| Failure::No("it has no principal".to_owned()))?;
+            let id = PersonId::new(first.as_str()).map_err(|error| Failure::No(error.to_string()))?;
+            if operator.door.exists(&id)? {
+                return Err(Failure::No(format!("person {id} is there already and does not hold this address")));
+            }
+            operator.say(&id, "hired", json!({"name": first, "emails": signer.emails}))?;
+            operator.say(&id, "activated", json!({}))?;
+            id
+        }
+    };
+    // What became of a key since the file was written is not undone by reading the file again.
+    if operator.person(&id)?.key(&registration.fingerprint).is_some() {
+        return Ok(false);
+    }
+    let taken = operator.say_from(&id, "key_added", json!({"ssh": signer.key}), signer.valid_after.unwrap_or(now))?;
+    if let Some(end) = signer.valid_before {
+        let data = json!({"fingerprint": registration.fingerprint, "since": end, "reason": "retired"});
+        operator.say(&id, "key_retired", data)?;
+    }
+    Ok(taken)
+}
+
+/// The one person who holds the addresses now.
+fn holder(operator: &Operator<'_>, emails: &[Email]) -> Result<Option<PersonId>, Failure> {
+    let mut found: Option<PersonId> = None;
+    for email in emails {
+        for id in operator.door.tables().claimants_of_email(email)? {
+            if !operator.door.person(&id)?.has_email(email.as_str(), operator.now()) {
+                continue;
+            }
+            match &found {
+                Some(other) if other != &id => {
+                    return Err(Failure::No(format!(
+                        "its principals are of {other} and {id}: a key belongs to one person"
+                    )));
+                }
+                _ => found = Some(id),
+            }
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,205 @@
+//! The command line. One file a command; each turns its arguments into events and a [`Report`].
+
+mod apply;
+mod export;
+mod import;
+mod init;
+mod key;
+mod kill;
+mod person;
+mod status;
+mod undo;
+
+pub use init::init;
+
+use crate::config::{Config, DEFAULT_PATH};
+use crate::door::{Admitted, Door, operator_line};
+use crate::event::Event;
+use crate::report::{self, Failure, Report};
+use clap::{Parser, Subcommand, ValueEnum};
+use countersign_policy::id::PersonId;
+use countersign_policy::keyring::Person;
+use countersign_policy::time::Time;
+use countersign_registry::{Published, Registry};
+use serde_json::{Value, json};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// Largest file read whole: ten million short events.
+const FILE_MAX: u64 = 1 << 30;
+
+/// Keeps the registry of persons and keys, and publishes it for the hooks.
+#[derive(Debug, Parser)]
+#[command(name = "keyring-sync", version, max_term_width = 100)]
+pub struct Cli {
+    /// Configuration file
+    #[arg(long, global = true, value_name = "FILE", default_value = DEFAULT_PATH)]
+    config: PathBuf,
+    /// Text for people or JSON for programs
+    #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make an empty registry, its configuration and its published keyring
+    Init(init::Args),
+    /// Tell the state of the registry, or of one person
+    Status(status::Args),
+    /// Add, change and show persons
+    #[command(subcommand)]
+    Person(person::Command),
+    /// Add, show and revoke keys
+    #[command(subcommand)]
+    Key(key::Command),
+    /// Take events, one JSON object a line; all of them or none
+    Apply(apply::Args),
+    /// Terminate a person at once
+    Kill(kill::Args),
+    /// Take an event back
+    Undo(undo::Args),
+    /// Bring persons and keys over from elsewhere
+    #[command(subcommand)]
+    Import(import::Command),
+    /// Write persons and keys for other programs
+    #[command(subcommand)]
+    Export(export::Command),
+}
+
+impl Cli {
+    pub fn run(self) -> Result<Report, Failure> {
+        let context = Context { config: self.config };
+        match self.command {
+            Command::Init(args) => init::run(&context, &args),
+            Command::Status(args) => status::run(&context, &args),
+            Command::Person(command) => person::run(&context, command),
+            Command::Key(command) => key::run(&context, command),
+            Command::Apply(args) => apply::run(&context, &args),
+            Command::Kill(args) => kill::run(&context, &args),
+            Command::Undo(args) => undo::run(&context, &args),
+            Command::Import(command) => import::run(&context, command),
+            Command::Export(command) => export::run(&context, &command),
+        }
+    }
+}
+
+/// What every command starts from.
+struct Context {
+    config: PathBuf,
+}
+
+impl Context {
+    fn registry(&self) -> Result<Registry, Failure> {
+        let config = Config::read(&self.config)?;
+        Ok(Registry::open(&config.registry, &config.keyring)?)
+    }
+}
+
+fn now() -> Time {
+    Time::from_system(SystemTime::now())
+}
+
+/// The operator's own assertions, taken one after the other and committed together.
+struct Operator<'r> {
+    door: Door<'r>,
+    events: Vec<String>,
+    notes: Vec<String>,
+}
+
+impl<'r> Operator<'r> {
+    /// The instant is taken under the lock: what waits for another writer happens after it.
+    fn begin(registry: &'r mut Registry) -> Result<Self, Failure> {
+        let change = registry.begin(now())?;
+        Ok(Operator { door: Door::new(change, now()), events: Vec::new(), notes: Vec::new() })
+    }
+
+    fn now(&self) -> Time {
+        self.door.now()
+    }
+
+    fn person(&self, id: &PersonId) -> Result<Person, Failure> {
+        if !self.door.exists(id)? {
+            return Err(Failure::No(format!("unknown person {id}")));
+        }
+        Ok(self.door.person(id)?)
+    }
+
+    /// False: it was there already.
+    fn say(&mut self, person: &PersonId, kind: &str, data: Value) -> Result<bool, Failure> {
+        self.say_from(person, kind, data, self.now())
+    }
+
+    fn say_from(&mut self, person: &PersonId, kind: &str, data: Value, effective: Time) -> Result<bool, Failure> {
+        let line = operator_line(person, kind, data, effective, self.now());
+        let event = Event::parse(&line, self.now()).map_err(|error| Failure::No(error.to_string()))?;
+        let id = event.id.to_string();
+        match self.door.admit(event)? {
+            Admitted::Known => Ok(false),
+            Admitted::Taken { notes } => {
+                self.events.push(id);
+                self.notes.extend(notes);
+                Ok(true)
+            }
+        }
+    }
+
+    /// Commits and reports `what` was done; where nothing was to be done, `already` says so.
+    fn finish(self, what: &str, already: &str, mut json: Value) -> Result<Report, Failure> {
+        let mut report = Report { notes: self.notes, ..Report::default() };
+        let changed = !self.door.is_unchanged();
+        report::set(&mut json, "changed", json!(changed));
+        report::set(&mut json, "events", json!(self.events));
+        if changed {
+            let published = self.door.commit()?;
+            report.text = format!("{what}; {}", report::published(published));
+            add_publication(&mut json, published);
+            for event in &self.events {
+                report.text.push_str(&format!("\nevent {event}"));
+            }
+        } else {
+            already.clone_into(&mut report.text);
+        }
+        report.json = json;
+        Ok(report)
+    }
+}
+
+fn add_publication(json: &mut Value, published: Published) {
+    if let (Value::Object(json), Value::Object(more)) = (json, report::published_json(published)) {
+        json.extend(more);
+    }
+}
+
+/// `-` is stdin. Read before any lock is taken: a slow pipe must not hold up an offboarding.
+fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    let mut read = |input: &mut dyn Read| input.take(FILE_MAX + 1).read_to_end(&mut bytes);
+    let done = if path == Path::new("-") {
+        read(&mut std::io::stdin().lock())
+    } else {
+        std::fs::File::open(path).and_then(|mut file| read(&mut file))
+    };
+    done.map_err(Failure::file(path))?;
+    if bytes.len() as u64 > FILE_MAX {
+        return Err(Failure::No(format!("{}: larger than {FILE_MAX} bytes", path.display())));
+    }
+    Ok(bytes)
+}
+
+fn read_text(path: &Path) -> Result<String, Failure> {
+    String::from_utf8(read_file(path)?).map_err(|_| Failure::No(format!("{}: not UTF-8 text", path.display())))
+}
+
+/// `E1001 (Alice Example)`
+fn called(person: &Person) -> String {
+    format!("{} ({})", person.id, countersign_policy::text::shown(&person.name, 80))
+}

@@ -1,0 +1,53 @@
+//! `keyring-sync status`
+
+use super::{Context, now, person};
+use crate::report::{Failure, Report, count};
+use countersign_policy::id::PersonId;
+use countersign_policy::keyring::Lifecycle;
+use countersign_registry::Publication;
+use serde_json::json;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Tell of this person only
+    person: Option<PersonId>,
+}
+
+pub(super) fn run(context: &Context, args: &Args) -> Result<Report, Failure> {
+    if let Some(id) = &args.person {
+        return person::show(context, id);
+    }
+    let registry = context.registry()?;
+    let (tables, now) = (registry.tables(), now());
+    let persons = tables.persons()?;
+    let states = [Lifecycle::Active, Lifecycle::Prehire, Lifecycle::Leave, Lifecycle::Suspended, Lifecycle::Terminated];
+    let by_state = states.map(|state| (state, persons.iter().filter(|person| person.state(now) == state).count()));
+    let Publication { registry: epoch, published } = registry.publication()?;
+    let in_words: Vec<String> = by_state.iter().map(|(state, number)| format!("{number} {}", state.as_str())).collect();
+    let publication = match published {
+        Some(published) if published == epoch => format!("published as epoch {epoch}"),
+        Some(published) => format!("epoch {epoch}, but readers see {published}: the next change publishes it"),
+        None => format!("epoch {epoch}, not published: the next change publishes it"),
+    };
+    let (keys, events, last) = (tables.key_count()?, tables.event_count()?, tables.last_event()?);
+    let last_words = last.as_ref().map_or(String::new(), |event| {
+        format!(", the last {} of {} by {} at {}", event.kind, event.person, event.source, event.received_at)
+    });
+    let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    let text = format!(
+        "{publication}\n{}: {}\n{}\n{}{last_words}",
+        count(persons.len(), "person"),
+        in_words.join(", "),
+        count(number(keys), "key"),
+        count(number(events), "event"),
+    );
+    let json = json!({
+        "epoch": epoch, "published": published,
+        "persons": by_state.iter().map(|(state, number)| (state.as_str().to_owned(), json!(number))).collect::<serde_json::Map<_, _>>(),
+        "keys": keys, "events": events,
+        "last_event": last.map(|event| json!({
+            "id": event.id, "source": event.source, "person": event.person, "type": event.kind, "received_at": event.received_at,
+        })),
+    });
+    Ok(Report { text, json, ..Report::default() })
+}

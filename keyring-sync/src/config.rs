@@ -1,0 +1,67 @@
+//! `keyring-sync.yaml`: where the registry is and where its keyring is published.
+
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+
+/// Where the configuration is without `--config`.
+pub const DEFAULT_PATH: &str = "/etc/countersign/keyring-sync.yaml";
+
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("{path}: {source}", path = path.display())]
+    Io { path: PathBuf, source: std::io::Error },
+    #[error("{path}: {source}", path = path.display())]
+    Yaml { path: PathBuf, source: serde_yaml::Error },
+}
+
+/// Checked configuration with absolute or working-folder paths.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The SQLite store.
+    pub registry: PathBuf,
+    /// The folder of the published keyring.
+    pub keyring: PathBuf,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawConfig {
+    registry: PathBuf,
+    keyring: PathBuf,
+}
+
+impl Config {
+    /// Relative paths count from the folder of the file.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Io { path: path.to_owned(), source })?;
+        let raw: RawConfig =
+            serde_yaml::from_str(&text).map_err(|source| ConfigError::Yaml { path: path.to_owned(), source })?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        Ok(Config { registry: folder.join(raw.registry), keyring: folder.join(raw.keyring) })
+    }
+}
+
+/// What `init` writes.
+pub const DEFAULT_TEXT: &str = "\
+# Paths are relative to this file.
+# The store of persons, keys and events; only keyring-sync opens it.
+registry: registry.db
+# The published keyring; the hooks read it, as another Unix user.
+keyring: keyring
+";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_count_from_the_file_and_unknown_keys_are_refused() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let path = dir.path().join("keyring-sync.yaml");
+        std::fs::write(&path, DEFAULT_TEXT).unwrap();
+        let config = Config::read(&path).unwrap();
+        assert_eq!(config.registry, dir.path().join("registry.db"));
+        std::fs::write(&path, "registry: /var/r.db\nkeyring: k\nkeyrings: x\n").unwrap();
+        assert!(Config::read(&path).unwrap_err().to_string().contains("keyrings"));
+    }
+}

@@ -1,0 +1,419 @@
+//! The door of the registry: every event passes it, whoever brings it.
+//!
+//! What the fold cannot see from one person's events is checked here: that persons exist, that a
+//! key belongs to one of them for good, and that nobody takes an address that somebody else holds.
+
+use crate::event::{Claim, Event, KeyName, KeyText, OPERATOR, Profile};
+use crate::fold::{fold, retracts};
+use crate::keys::{KeyRefused, fingerprints, register};
+use countersign_policy::id::{Fingerprint, PersonId};
+use countersign_policy::keyring::{Held, Key, Lifecycle, Person};
+use countersign_policy::signature::registration::Registration;
+use countersign_policy::time::Time;
+use countersign_registry::{AuthorityMark, Change, KeyRow, Owner, Published, StoreError, Tables};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Why an event is not taken, or why that could not be found out.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    #[error("unknown person {0}")]
+    UnknownPerson(PersonId),
+    #[error("unknown owner {0}")]
+    UnknownOwner(PersonId),
+    #[error("event {0} of {1} is known already, and says something else")]
+    OtherContent(String, String),
+    #[error(transparent)]
+    Key(#[from] KeyRefused),
+    #[error("key {0} belongs to {1}: a key belongs to one person, ever")]
+    KeyOfAnother(String, String),
+    #[error("key {0} was {1}: enrol a new key")]
+    KeyEnded(Fingerprint, &'static str),
+    #[error("{0} has no key {1}")]
+    UnknownKey(PersonId, KeyName),
+    #[error("there is no event {0} of {1} that could be taken back")]
+    UnknownEvent(String, PersonId),
+    #[error("event {0} marks a key compromised: that is never taken back, enrol a new key")]
+    NeverLifted(String),
+    #[error("{0} belongs to {1} ({2})")]
+    NameTaken(String, PersonId, &'static str),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Refused {
+    /// Whether the fault is ours and not the event's.
+    pub fn is_fault(&self) -> bool {
+        matches!(self, Refused::Store(_))
+    }
+}
+
+/// What became of an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Admitted {
+    Taken {
+        notes: Vec<String>,
+    },
+    /// The same event, or the same key, is there already.
+    Known,
+}
+
+/// One change of the registry: events go in, persons are folded, an epoch comes out.
+#[derive(Debug)]
+pub struct Door<'r> {
+    change: Change<'r>,
+    now: Time,
+    touched: BTreeSet<PersonId>,
+    authorities: bool,
+    taken: usize,
+}
+
+impl<'r> Door<'r> {
+    pub fn new(change: Change<'r>, now: Time) -> Self {
+        Door { change, now, touched: BTreeSet::new(), authorities: false, taken: 0 }
+    }
+
+    pub fn now(&self) -> Time {
+        self.now
+    }
+
+    pub fn tables(&self) -> Tables<'_> {
+        self.change.tables()
+    }
+
+    /// How many events were taken so far.
+    pub fn taken(&self) -> usize {
+        self.taken
+    }
+
+    /// Whether there is nothing to commit. A known key with a new revocation is a change without an event.
+    pub fn is_unchanged(&self) -> bool {
+        self.touched.is_empty() && !self.authorities
+    }
+
+    /// Adds an authority; false when it is there already.
+    pub fn add_authority(&mut self, registration: &Registration) -> Result<bool, Refused> {
+        match self.tables().owner(registration.fingerprint.as_str())? {
+            Some(Owner { person: None, .. }) => return Ok(false),
+            Some(owner) => return Err(Refused::KeyOfAnother(registration.fingerprint.to_string(), whose(&owner))),
+            None => {}
+        }
+        self.tables().add_authority(
+            &registration.fingerprint,
+            &registration.material,
+            &registration.source,
+            self.now,
+        )?;
+        self.authorities = true;
+        Ok(true)
+    }
+
+    /// Ends an authority, for good.
+    pub fn mark_authority(&mut self, fingerprint: &Fingerprint, mark: AuthorityMark) -> Result<(), StoreError> {
+        self.authorities = true;
+        self.tables().mark_authority(fingerprint, mark, self.now)
+    }
+
+    /// Takes one event, or says why not and leaves everything as it was.
+    pub fn admit(&mut self, mut event: Event) -> Result<Admitted, Refused> {
+        if let Some(known) = self.tables().event(&event.source, &event.id)? {
+            return if says_the_same(&known.line, &event.line) {
+                Ok(Admitted::Known)
+            } else {
+                Err(Refused::OtherContent(event.id.to_string(), event.source.to_string()))
+            };
+        }
+        if !matches!(event.claim, Claim::Hired(_)) && !self.exists(&event.person)? {
+            return Err(Refused::UnknownPerson(event.person));
+        }
+        let mut notes = Vec::new();
+        let mut takeovers = Vec::new();
+        match &event.claim {
+            Claim::Hired(profile) | Claim::Rehired(profile) | Claim::Renamed(profile) => {
+                takeovers = self.check_profile(&event, profile)?;
+            }
+            Claim::KeyAdded(added) => {
+                let (key, scope) = (added.key.clone(), added.scope.clone());
+                let (registration, held) = self.check_key(&event.person, &key)?;
+                self.keep_key(&event.person, &registration)?;
+                // Adding a key again changes nothing, unless it is to have another scope.
+                if held.is_some_and(|held| scope.is_none() || held.scope == scope) {
+                    return Ok(Admitted::Known);
+                }
+                notes.extend(registration.notes);
+                if let Claim::KeyAdded(added) = &mut event.claim {
+                    added.fingerprint = Some(registration.fingerprint);
+                }
+            }
+            Claim::KeyRetired(retired) => self.check_own_key(&event.person, &retired.fingerprint)?,
+            Claim::KeyCompromised(compromised) => self.check_own_key(&event.person, &compromised.fingerprint)?,
+            Claim::Retracted(_) => self.check_retraction(&event)?,
+            _ => {}
+        }
+        self.add(&event)?;
+        for takeover in takeovers {
+            self.add(&takeover)?;
+            notes.push(format!("{} ended for {}", takeover.id, takeover.person));
+        }
+        Ok(Admitted::Taken { notes })
+    }
+
+    /// Folds who was touched, commits, publishes.
+    pub fn commit(self) -> Result<Published, StoreError> {
+        for id in &self.touched {
+            self.change.put_person(&self.person(id)?)?;
+        }
+        self.change.commit(self.now)
+    }
+
+    /// Whom the events of this change speak of, as they are now.
+    pub fn touched(&self) -> Result<Vec<Person>, StoreError> {
+        self.touched.iter().map(|id| self.person(id)).collect()
+    }
+
+    /// The person as of this change, uncommitted events included.
+    pub fn person(&self, id: &PersonId) -> Result<Person, StoreError> {
+        if !self.touched.contains(id)
+            && let Some(person) = self.tables().person(id)?
+        {
+            return Ok(person);
+        }
+        let events = self.events_of(id)?;
+        let keys = self.tables().keys_of(id)?;
+        let materials: BTreeMap<_, _> = keys.into_iter().map(|key| (key.fingerprint, key.material)).collect();
+        Ok(fold(id, &events, &materials))
+    }
+
+    fn events_of(&self, id: &PersonId) -> Result<Vec<Event>, StoreError> {
+        self.tables().events_of(id)?.iter().map(Event::from_row).collect()
+    }
+
+    pub fn exists(&self, id: &PersonId) -> Result<bool, StoreError> {
+        Ok(self.touched.contains(id) || self.tables().person(id)?.is_some())
+    }
+
+    fn add(&mut self, event: &Event) -> Result<(), StoreError> {
+        self.tables().add_event(&event.to_row())?;
+        if let Some(profile) = event.claim.profile() {
+            for email in profile.emails.iter().flatten() {
+                self.tables().claim_email(email, &event.person)?;
+            }
+            for account in profile.accounts.iter().flatten() {
+                self.tables().claim_account(account, &event.person)?;
+            }
+        }
+        self.touched.insert(event.person.clone());
+        self.taken += 1;
+        Ok(())
+    }
+
+    /// The registration, and the key as the person holds it already.
+    fn check_key(&self, person: &PersonId, key: &KeyText) -> Result<(Registration, Option<Key>), Refused> {
+        let tables = self.tables();
+        let registration = register(key, self.now, |registration| -> Result<_, Refused> {
+            Ok(tables.key(&registration.fingerprint)?.map(|key| key.source))
+        })?;
+        for fingerprint in fingerprints(&registration) {
+            if let Some(owner) = tables.owner(fingerprint)?
+                && owner.person.as_ref() != Some(person)
+            {
+                return Err(Refused::KeyOfAnother(fingerprint.to_owned(), whose(&owner)));
+            }
+        }
+        if tables.key(&registration.fingerprint)?.is_none() {
+            return Ok((registration, None));
+        }
+        let holder = self.person(person)?;
+        let Some(held) = holder.key(&registration.fingerprint) else { return Ok((registration, None)) };
+        if held.compromised.is_some() {
+            return Err(Refused::KeyEnded(held.fingerprint.clone(), "compromised"));
+        }
+        if held.retired.is_some_and(|retired| retired.at <= self.now) {
+            return Err(Refused::KeyEnded(held.fingerprint.clone(), "retired"));
+        }
+        let held = held.clone();
+        Ok((registration, Some(held)))
+    }
+
+    /// Stores the key, or the grown source of a known one, which may bring its holder's revocation.
+    fn keep_key(&mut self, person: &PersonId, registration: &Registration) -> Result<(), StoreError> {
+        let row = KeyRow {
+            fingerprint: registration.fingerprint.clone(),
+            person: person.clone(),
+            material: registration.material.clone(),
+            source: registration.source.clone(),
+        };
+        if self.tables().key(&row.fingerprint)?.as_ref() != Some(&row) {
+            self.tables().put_key(&row, &fingerprints(registration))?;
+            self.touched.insert(person.clone());
+        }
+        Ok(())
+    }
+
+    fn check_own_key(&self, person: &PersonId, name: &KeyName) -> Result<(), Refused> {
+        for candidate in name.candidates() {
+            if self.tables().owner(&candidate)?.is_some_and(|owner| owner.person.as_ref() == Some(person)) {
+                return Ok(());
+            }
+        }
+        Err(Refused::UnknownKey(person.clone(), name.clone()))
+    }
+
+    fn check_retraction(&self, event: &Event) -> Result<(), Refused> {
+        let Claim::Retracted(retracted) = &event.claim else { return Ok(()) };
+        let mut found = false;
+        for row in self.tables().events_called(&retracted.event)? {
+            let target = Event::from_row(&row)?;
+            if target.person == event.person && matches!(target.claim, Claim::KeyCompromised(_)) {
+                return Err(Refused::NeverLifted(retracted.event.to_string()));
+            }
+            if target.person == event.person && retracts(event, &target) {
+                found = true;
+                if target.claim.profile().is_some() {
+                    self.check_restored_names(event)?;
+                }
+            }
+        }
+        if found { Ok(()) } else { Err(Refused::UnknownEvent(retracted.event.to_string(), event.person.clone())) }
+    }
+
+    /// Taking a renaming back brings former names back, which somebody else may hold by now.
+    fn check_restored_names(&self, retraction: &Event) -> Result<(), Refused> {
+        let id = &retraction.person;
+        let mut events = self.events_of(id)?;
+        events.push(retraction.clone());
+        let restored = fold(id, &events, &BTreeMap::new());
+        let refuse_taken = |name: &str, claimants: Vec<PersonId>, holds: &dyn Fn(&Person) -> bool| {
+            for other in claimants.into_iter().filter(|other| other != id) {
+                let person = self.person(&other)?;
+                if holds(&person) {
+                    return Err(Refused::NameTaken(name.to_owned(), other, person.state(self.now).as_str()));
+                }
+            }
+            Ok(())
+        };
+        for email in restored.emails.iter().filter(|held| held.span.contains(self.now)).map(|held| &held.value) {
+            let claimants = self.tables().claimants_of_email(email)?;
+            refuse_taken(email.as_str(), claimants, &|person| ends_after(&person.emails, email, self.now))?;
+        }
+        for account in restored.accounts.iter().filter(|held| held.span.contains(self.now)).map(|held| &held.value) {
+            let claimants = self.tables().claimants_of_account(account)?;
+            refuse_taken(account.as_str(), claimants, &|person| ends_after(&person.accounts, account, self.now))?;
+        }
+        Ok(())
+    }
+
+    /// Checks what a profile names, and returns the events that end recycled names at their former
+    /// holders, who have left.
+    fn check_profile(&self, event: &Event, profile: &Profile) -> Result<Vec<Event>, Refused> {
+        if let Some(owner) = &profile.owner
+            && (owner == &event.person || !self.exists(owner)?)
+        {
+            return Err(Refused::UnknownOwner(owner.clone()));
+        }
+        let from = event.effective_at.max(self.now);
+        let mut former: BTreeMap<PersonId, Person> = BTreeMap::new();
+        for email in profile.emails.iter().flatten() {
+            for id in self.tables().claimants_of_email(email)? {
+                self.take_over(&mut former, event, id, email.as_str(), from, |person| {
+                    ends_after(&person.emails, email, from)
+                })?;
+            }
+        }
+        for account in profile.accounts.iter().flatten() {
+            for id in self.tables().claimants_of_account(account)? {
+                self.take_over(&mut former, event, id, account.as_str(), from, |person| {
+                    ends_after(&person.accounts, account, from)
+                })?;
+            }
+        }
+        former.into_values().map(|person| Ok(self.without_names(&person, profile, event, from)?)).collect()
+    }
+
+    fn take_over(
+        &self,
+        former: &mut BTreeMap<PersonId, Person>,
+        event: &Event,
+        id: PersonId,
+        name: &str,
+        from: Time,
+        holds: impl Fn(&Person) -> bool,
+    ) -> Result<(), Refused> {
+        if id == event.person {
+            return Ok(());
+        }
+        let person = self.person(&id)?;
+        if !holds(&person) {
+            return Ok(());
+        }
+        match person.state(from) {
+            Lifecycle::Terminated => {
+                former.insert(id, person);
+                Ok(())
+            }
+            state => Err(Refused::NameTaken(name.to_owned(), id, state.as_str())),
+        }
+    }
+
+    /// `renamed` for somebody who has left, without the names that `profile` takes.
+    fn without_names(
+        &self,
+        person: &Person,
+        profile: &Profile,
+        cause: &Event,
+        from: Time,
+    ) -> Result<Event, StoreError> {
+        let emails = remaining(&person.emails, profile.emails.as_deref(), from);
+        let accounts = remaining(&person.accounts, profile.accounts.as_deref(), from);
+        let line = json!({
+            "id": format!("{}-names-of-{}", ulid::Ulid::generate(), person.id),
+            "source": "keyring-sync",
+            "person": person.id,
+            "type": "renamed",
+            "effective_at": from,
+            "asserted_at": self.now,
+            "data": {
+                "emails": emails, "accounts": accounts,
+                "reason": format!("recycled by {} in event {} of {}", cause.person, cause.id, cause.source),
+            },
+        });
+        Event::parse(&line.to_string(), self.now).map_err(|error| StoreError::Damaged(error.to_string()))
+    }
+}
+
+fn ends_after<T: PartialEq>(held: &[Held<T>], value: &T, from: Time) -> bool {
+    held.iter().any(|held| &held.value == value && held.span.until.is_none_or(|until| until > from))
+}
+
+fn remaining<T: Clone + PartialEq>(held: &[Held<T>], taken: Option<&[T]>, from: Time) -> Vec<T> {
+    let stays = |held: &&Held<T>| held.span.contains(from) && !taken.unwrap_or_default().contains(&held.value);
+    held.iter().filter(stays).map(|held| held.value.clone()).collect()
+}
+
+fn whose(owner: &Owner) -> String {
+    owner.person.as_ref().map_or_else(|| "an authority".to_owned(), ToString::to_string)
+}
+
+/// Feeds repeat themselves, with their fields in another order or their own retry marks beside them.
+fn says_the_same(known: &str, new: &str) -> bool {
+    if known == new {
+        return true;
+    }
+    let said = |line: &str| -> Option<[Value; 5]> {
+        let value: Value = serde_json::from_str(line).ok()?;
+        Some(
+            ["person", "type", "effective_at", "asserted_at", "data"]
+                .map(|field| value.get(field).cloned().unwrap_or_default()),
+        )
+    };
+    said(known).is_some_and(|known| Some(known) == said(new))
+}
+
+/// The line of an event that an operator makes by hand.
+pub fn operator_line(person: &PersonId, kind: &str, data: Value, effective_at: Time, now: Time) -> String {
+    json!({
+        "id": ulid::Ulid::generate().to_string(), "source": OPERATOR, "person": person, "type": kind,
+        "effective_at": effective_at, "asserted_at": now, "data": data,
+    })
+    .to_string()
+}

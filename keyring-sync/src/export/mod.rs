@@ -1,0 +1,3 @@
+//! The registry in formats of other programs.
+
+pub mod allowed_signers;

@@ -1,0 +1,3 @@
+//! Other programs' files ─► what they say.
+
+pub mod allowed_signers;

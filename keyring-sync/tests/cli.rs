@@ -1,0 +1,403 @@
+//! The program as scripts and people use it.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod common;
+
+use common::Room;
+use countersign_policy::keyring::{Keyring, Lifecycle, Material};
+use countersign_registry::PublishedKeyring;
+use serde_json::json;
+
+#[test]
+fn a_first_day() {
+    let room = Room::new();
+    let alice = room.ssh_key("alice");
+    insta::assert_snapshot!(room.run(&["person", "add", "E1001", "--name", "Alice Example", "--email", "alice@example.com"]), @r"
+    added E1001 (Alice Example), active; published as epoch 1 in TIME
+    event ULID
+    event ULID
+    = 0
+    ");
+    let said = room.run(&["key", "add", "E1001", "--ssh", "alice.pub"]).replace(&alice, "FINGERPRINT");
+    insta::assert_snapshot!(said, @r"
+    added FINGERPRINT of E1001 (Alice Example); published as epoch 2 in TIME
+    event ULID
+    = 0
+    ");
+    insta::assert_snapshot!(room.run(&["key", "add", "E1001", "--ssh", "alice.pub"]), @r"
+    1 key is there already
+    = 0
+    ");
+    insta::assert_snapshot!(room.run(&["person", "add", "E1001", "--name", "Alice Example"]), @r"
+    E1001 (Alice Example) is there already, active
+    = 0
+    ");
+    insta::assert_snapshot!(room.run(&["person", "list"]), @r"
+    E1001  active  Alice Example  1 key
+    = 0
+    ");
+    insta::assert_snapshot!(room.run(&["status"]), @r"
+    published as epoch 2
+    1 person: 1 active, 0 prehire, 0 leave, 0 suspended, 0 terminated
+    1 key
+    3 events, the last key_added of E1001 by operator at TIME
+    = 0
+    ");
+}
+
+#[test]
+fn a_last_day() {
+    let room = Room::new();
+    let alice = room.ssh_key("alice");
+    room.run(&["person", "add", "E1001", "--name", "Alice Example", "--email", "alice@example.com"]);
+    room.run(&["key", "add", "E1001", "--ssh", "alice.pub"]);
+    insta::assert_snapshot!(room.run(&["kill", "E1001", "--reason", "left in anger", "--since", "2026-11-01T00:00:00Z"]), @r"
+    terminated E1001 (Alice Example), effective now; 1 key compromised since 2026-11-01T00:00:00Z; published as epoch 3 in TIME
+    event ULID
+    event ULID
+    = 0
+    ");
+    let keyring = room.keyring();
+    let person = keyring.person(&"E1001".parse().unwrap()).unwrap().unwrap();
+    assert_eq!(person.state(room.now()), Lifecycle::Terminated);
+    let since = person.keys[0].compromised.unwrap().since.unwrap();
+    assert_eq!(since.to_string(), "2026-11-01T00:00:00Z");
+    assert_eq!(room.run(&["export", "allowed-signers"]), "= 0\n", "only current holders");
+    insta::assert_snapshot!(room.run(&["kill", "E1001", "--reason", "again"]), @r"
+    E1001 (Alice Example) was terminated already
+    = 0
+    ");
+    let said = room.run(&["key", "add", "E1001", "--ssh", "alice.pub"]).replace(&alice, "FINGERPRINT");
+    insta::assert_snapshot!(said, @r"
+    keyring-sync: key FINGERPRINT was compromised: enrol a new key
+    = 1
+    ");
+}
+
+#[test]
+fn a_mistake_is_taken_back_by_its_event() {
+    let room = Room::new();
+    room.ssh_key("alice");
+    room.run(&["person", "add", "E1", "--name", "Alice", "--email", "a@x.example"]);
+    room.run(&["key", "add", "E1", "--ssh", "alice.pub"]);
+    let event = room.event(&["kill", "E1", "--reason", "mixed up with E2"]);
+    insta::assert_snapshot!(room.run(&["undo", &event]), @r"
+    took back terminated of E1 (Alice), now active; published as epoch 4 in TIME
+    event ULID
+    = 0
+    ");
+    let exported = room.run(&["export", "allowed-signers"]);
+    assert!(exported.starts_with("a@x.example namespaces=\"git\",valid-after=\""), "{exported}");
+    insta::assert_snapshot!(room.run(&["undo", "nothing"]), @r"
+    keyring-sync: there is no event nothing
+    = 1
+    ");
+}
+
+#[test]
+fn a_compromise_is_not_taken_back_and_an_authority_can_be_ended() {
+    let room = Room::new();
+    let (alice, ca) = (room.ssh_key("alice"), room.ssh_key("ca"));
+    room.run(&["person", "add", "E1", "--name", "Alice"]);
+    room.run(&["key", "add", "E1", "--ssh", "alice.pub"]);
+    room.run(&["key", "add", "--ssh-ca", "ca.pub"]);
+    let bare = alice.strip_prefix("SHA256:").unwrap();
+    let event = room.event(&["key", "revoke", bare, "--reason", "compromised"]);
+    let said = room.run(&["undo", &event]);
+    assert!(said.contains("that is never taken back") && said.ends_with("= 1\n"), "{said}");
+    let said = room.run(&["key", "revoke", &ca, "--reason", "retired"]);
+    assert!(said.contains("is retired now") && said.ends_with("= 0\n"), "{said}");
+    assert!(room.keyring().authorities().unwrap().ssh[0].retired.is_some());
+    let said = room.run(&["key", "revoke", &ca, "--reason", "retired"]);
+    assert!(said.contains("already") && said.ends_with("= 0\n"), "{said}");
+}
+
+#[test]
+fn nobody_takes_what_somebody_else_holds() {
+    let room = Room::new();
+    room.ssh_key("alice");
+    room.run(&["person", "add", "E1", "--name", "Alice", "--email", "a@x.example", "--email", "old@x.example"]);
+    room.run(&["key", "add", "E1", "--ssh", "alice.pub"]);
+    insta::assert_snapshot!(room.run(&["person", "add", "E2", "--name", "Bob", "--email", "A@x.example"]), @r"
+    keyring-sync: a@x.example belongs to E1 (active)
+    = 1
+    ");
+    room.run(&["kill", "E1", "--reason", "left"]);
+    let said = room.run(&["person", "add", "E2", "--name", "Bob", "--email", "a@x.example"]);
+    assert!(said.ends_with("= 0\n"), "a recycled address is free once its holder has left: {said}");
+    let keyring = room.keyring();
+    let holds = |id: &str, email| keyring.person(&id.parse().unwrap()).unwrap().unwrap().has_email(email, room.now());
+    assert!(holds("E2", "a@x.example") && !holds("E1", "a@x.example") && holds("E1", "old@x.example"));
+    let said = room.run(&["key", "add", "E2", "--ssh", "alice.pub"]);
+    assert!(said.contains("belongs to E1: a key belongs to one person, ever") && said.ends_with("= 1\n"), "{said}");
+}
+
+#[test]
+fn undoing_a_new_name_does_not_take_the_old_one_from_its_next_holder() {
+    let room = Room::new();
+    room.run(&["person", "add", "E1", "--name", "Ann", "--email", "ann@x.example"]);
+    let renamed = room.event(&["person", "set", "E1", "--name", "Ann Lee", "--email", "ann.lee@x.example"]);
+    room.run(&["person", "add", "E2", "--name", "Ann Ray", "--email", "ann@x.example"]);
+    insta::assert_snapshot!(room.run(&["undo", &renamed]), @r"
+    keyring-sync: ann@x.example belongs to E2 (active)
+    = 1
+    ");
+    room.run(&["person", "set", "E2", "--email", "ann.ray@x.example"]);
+    let said = room.run(&["undo", &renamed]);
+    assert!(said.starts_with("took back renamed of E1 (Ann), now active"), "{said}");
+}
+
+#[test]
+fn who_comes_back_starts_with_new_keys() {
+    let room = Room::new();
+    let alice = room.ssh_key("alice");
+    room.ssh_key("new");
+    room.run(&["person", "add", "E1", "--name", "Alice"]);
+    room.run(&["key", "add", "E1", "--ssh", "alice.pub"]);
+    room.run(&["kill", "E1", "--reason", "left"]);
+    let said = room.run(&["person", "set", "E1", "--state", "active"]);
+    assert!(said.contains("changed E1 (Alice), active"), "{said}");
+    let said = room.run(&["key", "add", "E1", "--ssh", "alice.pub"]).replace(&alice, "FINGERPRINT");
+    insta::assert_snapshot!(said, @r"
+    keyring-sync: key FINGERPRINT was retired: enrol a new key
+    = 1
+    ");
+    assert!(room.run(&["key", "add", "E1", "--ssh", "new.pub"]).ends_with("= 0\n"));
+}
+
+#[test]
+fn all_lines_or_none() {
+    let room = Room::new();
+    let line = |id: &str, person: &str, kind: &str| {
+        json!({"id": id, "source": "hr", "person": person, "type": kind}).to_string()
+    };
+    let lines = [
+        line("1", "E1", "hired"),
+        line("2", "E1", "activated"),
+        line("3", "E9", "suspended"),
+        line("4", "E1", "promoted"),
+    ];
+    room.write("events.jsonl", &lines.join("\n"));
+    insta::assert_snapshot!(room.run(&["apply", "events.jsonl"]), @r"
+    line 3: unknown person E9
+    line 4: unknown type `promoted`
+    nothing was changed: 2 lines refused (--keep-going takes the others)
+    = 1
+    ");
+    assert_eq!(room.keyring().epoch(), 0);
+    insta::assert_snapshot!(room.run(&["apply", "events.jsonl", "--keep-going", "--dry-run"]), @r"
+    line 3: unknown person E9
+    line 4: unknown type `promoted`
+    would take 2 events
+      E1 (E1): new, active
+    = 1
+    ");
+    assert_eq!(room.keyring().epoch(), 0);
+    insta::assert_snapshot!(room.run(&["apply", "events.jsonl", "--keep-going"]), @r"
+    line 3: unknown person E9
+    line 4: unknown type `promoted`
+    took 2 events; published as epoch 1 in TIME
+    = 1
+    ");
+    room.write("events.jsonl", &lines[..2].join("\n"));
+    insta::assert_snapshot!(room.run(&["apply", "events.jsonl"]), @r"
+    nothing to do, 2 known already
+    = 0
+    ");
+    room.write("events.jsonl", &line("1", "E1", "terminated"));
+    insta::assert_snapshot!(room.run(&["apply", "events.jsonl"]), @r"
+    line 1: event 1 of hr is known already, and says something else
+    nothing was changed: 1 line refused (--keep-going takes the others)
+    = 1
+    ");
+}
+
+#[test]
+fn one_batch_cannot_give_a_key_to_two_persons() {
+    let room = Room::new();
+    room.ssh_key("alice");
+    let key = room.read("alice.pub");
+    let mut lines = Vec::new();
+    for person in ["E1", "E2"] {
+        lines.push(json!({"id": format!("h{person}"), "source": "hr", "person": person, "type": "hired"}).to_string());
+        lines.push(json!({"id": format!("k{person}"), "source": "hr", "person": person, "type": "key_added", "data": {"ssh": key}}).to_string());
+    }
+    room.write("events.jsonl", &lines.join("\n"));
+    let said = room.run(&["apply", "events.jsonl"]);
+    assert!(said.starts_with("line 4: key SHA256:") && said.contains("belongs to E1"), "{said}");
+}
+
+#[test]
+fn a_dated_termination_takes_effect_without_anybody() {
+    let room = Room::new();
+    room.run(&["person", "add", "E1", "--name", "Alice"]);
+    room.write("events.jsonl", &json!({"id": "t", "source": "hr", "person": "E1", "type": "terminated", "effective_at": "2099-01-01T17:00:00Z"}).to_string());
+    insta::assert_snapshot!(room.run(&["apply", "events.jsonl", "--dry-run"]), @r"
+    would take 1 event
+      E1 (Alice): terminated from 2099-01-01T17:00:00Z
+    = 0
+    ");
+    room.run(&["apply", "events.jsonl"]);
+    let person = room.keyring().person(&"E1".parse().unwrap()).unwrap().unwrap();
+    assert!(person.is_active(room.now()));
+    assert_eq!(person.state("2099-01-01T17:00:00Z".parse().unwrap()), Lifecycle::Terminated);
+}
+
+#[test]
+fn signers_are_imported_and_exported() {
+    let room = Room::new();
+    room.ssh_key("alice");
+    room.ssh_key("bob");
+    let (alice, bob) = (room.read("alice.pub"), room.read("bob.pub"));
+    room.write(
+        "signers",
+        &format!("# team\nalice@x.example namespaces=\"git\",valid-after=\"20260101Z\" {alice}*@x.example {bob}"),
+    );
+    insta::assert_snapshot!(room.run(&["import", "allowed-signers", "signers"]), @r"
+    signers line 3: principal `*@x.example` is a pattern: a key belongs to one person, so name the address
+    nothing was changed: 1 line refused (--keep-going takes the others)
+    = 1
+    ");
+    let said = room.run(&["import", "allowed-signers", "signers", "--keep-going"]);
+    assert!(said.contains("imported 1 key; published as epoch 1"), "{said}");
+    let exported = room.run(&["export", "allowed-signers"]);
+    assert!(
+        exported.contains("alice@x.example namespaces=\"git\",valid-after=\"20260101000000Z\" ssh-ed25519 "),
+        "{exported}"
+    );
+    room.write("ended", &format!("bob@x.example namespaces=\"git\",valid-before=\"20260101Z\" {bob}"));
+    assert!(room.run(&["import", "allowed-signers", "ended"]).ends_with("= 0\n"));
+    for file in ["ended", "exported-before"] {
+        room.write("exported-before", exported.strip_suffix("= 0\n").unwrap());
+        let said = room.run(&["import", "allowed-signers", file]);
+        assert_eq!(said, "everything is there already\n= 0\n", "{file}");
+    }
+    assert_eq!(room.run(&["export", "allowed-signers"]), exported, "an ended key is on record and not exported");
+    // What ssh-keygen makes of it.
+    room.write("exported", exported.strip_suffix("= 0\n").unwrap());
+    let good = room.shell("echo text > text && ssh-keygen -q -Y sign -n git -f alice text && ssh-keygen -Y verify -f exported -I alice@x.example -n git -s text.sig < text");
+    assert!(good.contains("Good \"git\" signature"), "{good}");
+}
+
+#[test]
+fn a_certificate_brings_its_holders_revocation() {
+    let room = Room::new();
+    let gpg = "export GNUPGHOME=$PWD/gnupg; gpg --batch --quiet";
+    room.shell(&format!(
+        "mkdir -m 700 gnupg; {gpg} --passphrase '' --quick-generate-key 'Alice <a@x.example>' ed25519 sign never 2>&1;
+         {gpg} --armor --export > alice.asc; {gpg} --export > alice.gpg"
+    ));
+    room.run(&["person", "add", "E1", "--name", "Alice"]);
+    room.run(&["person", "add", "E2", "--name", "Bob"]);
+    let said = room.run(&["key", "add", "E1", "--openpgp", "alice.asc"]);
+    assert!(
+        said.ends_with(
+            "= 0
+"
+        ),
+        "{said}"
+    );
+    let said = room.run(&["key", "add", "E1", "--openpgp", "alice.gpg"]);
+    assert_eq!(said, "1 key is there already\n= 0\n", "binary or armoured, it is the same certificate");
+    assert!(room.run(&["key", "add", "E2", "--openpgp", "alice.gpg"]).contains("belongs to E1"));
+    room.shell(&format!(
+        "export GNUPGHOME=$PWD/gnupg; sed 's/^:-----/-----/' gnupg/openpgp-revocs.d/*.rev | gpg --batch --import 2>&1;
+         {gpg} --armor --export > revoked.asc"
+    ));
+    let before = room.keyring().epoch();
+    let said = room.run(&["key", "add", "E1", "--openpgp", "revoked.asc"]);
+    assert!(said.ends_with("= 0\n"), "{said}");
+    assert_eq!(room.keyring().epoch(), before + 1, "no new key, but news of it");
+    let revoked = || {
+        let person = room.keyring().person(&"E1".parse().unwrap()).unwrap().unwrap();
+        let Material::OpenPgp(certificate) = &person.keys[0].material else { panic!("another key") };
+        certificate.signers.iter().all(|signer| signer.revoked.is_some())
+    };
+    assert!(revoked());
+    // The older copy does not make that unsaid.
+    room.run(&["key", "add", "E1", "--openpgp", "alice.asc"]);
+    assert!(revoked());
+}
+
+#[test]
+fn certificates_and_their_roots() {
+    let room = Room::new();
+    room.shell(
+        "openssl req -x509 -newkey rsa:2048 -nodes -keyout root.key -out root.pem -days 3650 -subj '/CN=Root' \\
+           -addext basicConstraints=critical,CA:true -addext keyUsage=critical,keyCertSign 2>&1;
+         openssl req -newkey rsa:2048 -nodes -keyout alice.key -out alice.csr -subj '/CN=Alice' 2>&1;
+         printf 'subjectAltName=email:alice@x.example\nkeyUsage=digitalSignature\n' > ext;
+         openssl x509 -req -in alice.csr -CA root.pem -CAkey root.key -CAcreateserial -days 365 -extfile ext -out alice.pem 2>&1",
+    );
+    room.run(&["person", "add", "E1", "--name", "Alice"]);
+    let said = room.run(&["key", "add", "--x509-root", "root.pem"]);
+    assert!(said.contains("as an authority"), "{said}");
+    let said = room.run(&["key", "add", "E1", "--x509", "alice.pem"]);
+    assert!(said.contains("added X509:"), "{said}");
+    assert_eq!(room.keyring().authorities().unwrap().x509.len(), 1);
+    let said = room.run(&["key", "add", "E1", "--x509", "root.pem"]);
+    assert!(said.ends_with("= 1\n"), "a root is nobody's key: {said}");
+}
+
+#[test]
+fn wrong_usage_is_64_and_a_fault_is_2() {
+    let room = Room::new();
+    for args in [&["frob"][..], &["key", "add", "E1"], &["person", "add", "a b", "--name", "x"], &["kill", "E1"]] {
+        assert!(room.run(args).ends_with("= 64\n"), "{args:?}");
+    }
+    assert!(room.run(&["kill", "E1", "--reason", "x"]).ends_with("= 1\n"));
+    assert!(room.run(&["status", "--config", "none.yaml"]).ends_with("= 2\n"));
+    let said = room.run(&["person", "show", "E1", "--format", "json"]);
+    assert!(said.contains(r#"{"schema_version":1,"error":"unknown person E1"}"#), "{said}");
+}
+
+#[test]
+fn a_reader_sees_no_half_state_and_holds_nobody_up() {
+    let room = Room::new();
+    let mut lines = Vec::new();
+    for person in 0..40 {
+        lines
+            .push(json!({"id": format!("h{person}"), "source": "hr", "person": format!("E{person}"), "type": "hired"}));
+        lines.push(
+            json!({"id": format!("a{person}"), "source": "hr", "person": format!("E{person}"), "type": "activated"}),
+        );
+    }
+    let batch = |lines: &[serde_json::Value]| lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+    room.write("events.jsonl", &batch(&lines));
+    room.run(&["apply", "events.jsonl"]);
+    // Each batch suspends everybody, or reinstates everybody.
+    let still = room.keyring();
+    let dir = room.path("keyring");
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut opened = 0;
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                let keyring = PublishedKeyring::open(&dir).unwrap();
+                let changes = |person: u32| {
+                    let person = keyring.person(&format!("E{person}").parse().unwrap()).unwrap().unwrap();
+                    person.lifecycle.len()
+                };
+                let first = changes(0);
+                assert!((1..40).all(|person| changes(person) == first), "half of a batch is visible");
+                opened += 1;
+            }
+            opened
+        });
+        for round in 0..50 {
+            let kind = if round % 2 == 0 { "suspended" } else { "reinstated" };
+            let all = (0..40).map(|person| json!({"id": format!("{round}-{person}"), "source": "scim", "person": format!("E{person}"), "type": kind}));
+            room.write("events.jsonl", &batch(&all.collect::<Vec<_>>()));
+            let said = room.run(&["apply", "events.jsonl"]);
+            assert!(said.ends_with("= 0\n"), "{said}");
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(reader.join().unwrap() > 0);
+    });
+    let before = std::time::Instant::now();
+    assert!(room.run(&["kill", "E7", "--reason", "test"]).ends_with("= 0\n"));
+    assert!(before.elapsed().as_secs() < 5, "an open reader held the kill up");
+    assert_eq!(still.epoch(), 1);
+    assert!(still.person(&"E7".parse().unwrap()).unwrap().unwrap().is_active(room.now()));
+    assert_eq!(room.keyring().epoch(), 52);
+}
