@@ -1,0 +1,304 @@
+//! Refs as the `files` format stores them: loose files first, then `packed-refs`.
+
+use super::{GitError, Repository, join_bytes};
+use countersign_policy::id::{ObjectId, RefName};
+use std::collections::BTreeMap;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// Git follows five symbolic refs in a row.
+const SYMREF_DEPTH: usize = 5;
+
+/// A loose ref file is one line; longer ones are something else.
+const REF_FILE_BYTES: usize = 4096;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RefValue {
+    Id(ObjectId),
+    Symbolic(RefName),
+}
+
+impl Repository {
+    /// What one loose ref file or the packed refs say of `name`, without following it.
+    pub fn read_ref(&self, name: &RefName) -> Result<Option<RefValue>, GitError> {
+        if let Some(value) = self.read_loose(name)? {
+            return Ok(Some(value));
+        }
+        Ok(self.packed_ref(name)?.map(RefValue::Id))
+    }
+
+    /// The id `name` stands at, symbolic refs followed.
+    pub fn resolve(&self, name: &RefName) -> Result<Option<ObjectId>, GitError> {
+        let mut name = name.clone();
+        for _ in 0..=SYMREF_DEPTH {
+            match self.read_ref(&name)? {
+                Some(RefValue::Symbolic(target)) => name = target,
+                Some(RefValue::Id(id)) => return Ok(Some(id)),
+                None => return Ok(None),
+            }
+        }
+        Ok(None)
+    }
+
+    /// The refs that `name` leads through, itself first: one name, unless it is symbolic.
+    pub fn follow(&self, name: &RefName) -> Result<Vec<RefName>, GitError> {
+        let mut names = vec![name.clone()];
+        while names.len() <= SYMREF_DEPTH {
+            let Some(last) = names.last() else { break };
+            match self.read_loose(last)? {
+                Some(RefValue::Symbolic(target)) if !names.contains(&target) => names.push(target),
+                _ => break,
+            }
+        }
+        Ok(names)
+    }
+
+    /// The branch `HEAD` names, whether it exists or not.
+    pub fn default_branch(&self) -> Result<Option<RefName>, GitError> {
+        match self.read_loose(&RefName::new(b"HEAD"))? {
+            Some(RefValue::Symbolic(target)) => Ok(Some(target)),
+            _ => Ok(None),
+        }
+    }
+
+    fn read_loose(&self, name: &RefName) -> Result<Option<RefValue>, GitError> {
+        if !is_safe(name) {
+            return Ok(None);
+        }
+        let path = join_bytes(&self.path, name.as_bytes());
+        // An old symbolic link counts as the ref it points to, as git reads it.
+        if let Ok(target) = std::fs::read_link(&path)
+            && target.as_os_str().as_bytes().starts_with(b"refs/")
+        {
+            return Ok(Some(RefValue::Symbolic(RefName::new(target.as_os_str().as_bytes()))));
+        }
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                use std::io::ErrorKind::{IsADirectory, NotADirectory, NotFound};
+                return match error.kind() {
+                    NotFound | IsADirectory | NotADirectory => Ok(None),
+                    _ => Err(GitError::Io { path, source: error }),
+                };
+            }
+        };
+        if bytes.len() > REF_FILE_BYTES {
+            return Err(GitError::BadRef(path));
+        }
+        parse_loose(&bytes).map(Some).ok_or(GitError::BadRef(path))
+    }
+
+    /// Looks one name up in `packed-refs`, which git keeps sorted.
+    fn packed_ref(&self, name: &RefName) -> Result<Option<ObjectId>, GitError> {
+        let Some(packed) = self.packed_refs()? else { return Ok(None) };
+        let sorted = packed.starts_with(b"#")
+            && packed
+                .split(|&b| b == b'\n')
+                .next()
+                .is_some_and(|line| line.ends_with(b"sorted ") || line.windows(7).any(|w| w == b" sorted"));
+        if !sorted {
+            return Ok(packed_lines(&packed).find(|(found, _)| *found == name.as_bytes()).map(|(_, id)| id));
+        }
+        let (mut low, mut high) = (0, packed.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let start =
+                packed.get(..middle).unwrap_or_default().iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1);
+            let rest = packed.get(start..).unwrap_or_default();
+            let end = rest.iter().position(|&b| b == b'\n').map_or(packed.len(), |at| start + at + 1);
+            let line = packed.get(start..end).unwrap_or_default().trim_ascii_end();
+            match line.iter().position(|&b| b == b' ') {
+                Some(space) if !matches!(line.first(), Some(b'#' | b'^')) => {
+                    let found = line.get(space + 1..).unwrap_or_default();
+                    match found.cmp(name.as_bytes()) {
+                        std::cmp::Ordering::Equal => {
+                            return Ok(line.get(..space).and_then(ObjectId::from_hex));
+                        }
+                        std::cmp::Ordering::Less => low = end,
+                        std::cmp::Ordering::Greater => high = start,
+                    }
+                }
+                // The header sorts before everything; a peeled line belongs to the ref above it.
+                _ if start == 0 => low = end,
+                _ => {
+                    let above = packed.get(..start.saturating_sub(1)).unwrap_or_default();
+                    let above_start = above.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1);
+                    let above = above.get(above_start..).unwrap_or_default();
+                    let found = above.iter().position(|&b| b == b' ').and_then(|space| above.get(space + 1..));
+                    match found.map(|found| found.cmp(name.as_bytes())) {
+                        Some(std::cmp::Ordering::Equal) => {
+                            return Ok(above.get(..self.format.id_len() * 2).and_then(ObjectId::from_hex));
+                        }
+                        Some(std::cmp::Ordering::Less) | None => low = end,
+                        Some(std::cmp::Ordering::Greater) => high = above_start,
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether deleting `name` at `id` drops no more than the loose copy of a packed ref, as `git pack-refs` and
+    /// so `git gc` do. Whoever deletes the ref itself holds `packed-refs.lock` meanwhile.
+    pub fn is_packed_copy(&self, name: &RefName, id: &ObjectId) -> Result<bool, GitError> {
+        let lock = self.path.join("packed-refs.lock");
+        let locked = lock.try_exists().map_err(GitError::io(&lock))?;
+        Ok(!locked && self.packed_ref(name)? == Some(*id))
+    }
+
+    fn packed_refs(&self) -> Result<Option<Vec<u8>>, GitError> {
+        super::read_optional(&self.path.join("packed-refs"))
+    }
+
+    /// Every ref below `refs/`, symbolic ones as such. Reads the whole ref store: for `install`, not for a push.
+    pub fn all_refs(&self) -> Result<BTreeMap<RefName, RefValue>, GitError> {
+        let mut refs = BTreeMap::new();
+        if let Some(packed) = self.packed_refs()? {
+            for (name, id) in packed_lines(&packed) {
+                refs.insert(RefName::new(name), RefValue::Id(id));
+            }
+        }
+        self.loose_below(b"refs", &mut |name, value| {
+            refs.insert(name, value);
+        })?;
+        Ok(refs)
+    }
+
+    /// Whether there is any branch or tag at all.
+    pub fn has_refs(&self) -> Result<bool, GitError> {
+        if let Some(packed) = self.packed_refs()?
+            && packed_lines(&packed)
+                .any(|(name, _)| name.starts_with(b"refs/heads/") || name.starts_with(b"refs/tags/"))
+        {
+            return Ok(true);
+        }
+        let mut found = false;
+        for folder in [b"refs/heads".as_slice(), b"refs/tags"] {
+            self.loose_below(folder, &mut |_, value| found |= matches!(value, RefValue::Id(_)))?;
+        }
+        Ok(found)
+    }
+
+    /// Loose refs below `folder`, itself included when it is a ref.
+    pub fn loose_below(&self, folder: &[u8], each: &mut dyn FnMut(RefName, RefValue)) -> Result<(), GitError> {
+        let path = join_bytes(&self.path, folder);
+        let entries = match std::fs::read_dir(&path) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => {
+                let name = RefName::new(folder);
+                if let Some(value) = self.read_loose(&name)? {
+                    each(name, value);
+                }
+                return Ok(());
+            }
+            Err(source) => return Err(GitError::Io { path, source }),
+        };
+        for entry in entries {
+            let entry = entry.map_err(GitError::io(&path))?;
+            let mut name = folder.to_vec();
+            name.push(b'/');
+            name.extend_from_slice(entry.file_name().as_bytes());
+            if name.ends_with(b".lock") {
+                continue;
+            }
+            let kind = entry.file_type().map_err(GitError::io(&path))?;
+            if kind.is_dir() {
+                self.loose_below(&name, each)?;
+            } else {
+                let name = RefName::new(&name);
+                if let Some(value) = self.read_loose(&name)? {
+                    each(name, value);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The path of a file inside the repository.
+    pub fn file(&self, name: &str) -> std::path::PathBuf {
+        Path::join(&self.path, name)
+    }
+}
+
+/// A name that stays inside the repository when used as a path.
+pub fn is_safe(name: &RefName) -> bool {
+    let bytes = name.as_bytes();
+    !bytes.is_empty()
+        && !bytes.contains(&0)
+        && bytes.split(|&b| b == b'/').all(|part| !part.is_empty() && part != b"." && part != b"..")
+}
+
+fn parse_loose(bytes: &[u8]) -> Option<RefValue> {
+    if let Some(target) = bytes.strip_prefix(b"ref:") {
+        let target = target.trim_ascii();
+        return (!target.is_empty()).then(|| RefValue::Symbolic(RefName::new(target)));
+    }
+    let end = bytes.iter().position(|b| b.is_ascii_whitespace()).unwrap_or(bytes.len());
+    ObjectId::from_hex(bytes.get(..end)?).map(RefValue::Id)
+}
+
+fn packed_lines(packed: &[u8]) -> impl Iterator<Item = (&[u8], ObjectId)> {
+    packed.split(|&b| b == b'\n').filter_map(|line| {
+        if matches!(line.first(), None | Some(b'#' | b'^')) {
+            return None;
+        }
+        let space = line.iter().position(|&b| b == b' ')?;
+        Some((line.get(space + 1..)?.trim_ascii_end(), ObjectId::from_hex(line.get(..space)?)?))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    fn git(dir: &Path, args: &[&str]) -> String {
+        let out = Command::new("git")
+            .args(args)
+            .current_dir(dir)
+            .env("GIT_CONFIG_NOSYSTEM", "1")
+            .env("HOME", dir)
+            .env("GIT_AUTHOR_NAME", "A")
+            .env("GIT_AUTHOR_EMAIL", "a@example.com")
+            .env("GIT_COMMITTER_NAME", "A")
+            .env("GIT_COMMITTER_EMAIL", "a@example.com")
+            .output()
+            .unwrap();
+        assert!(out.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&out.stderr));
+        String::from_utf8(out.stdout).unwrap().trim().to_owned()
+    }
+
+    #[test]
+    fn loose_packed_and_symbolic_refs_are_read_as_git_reads_them() {
+        let dir = tempfile::tempdir().unwrap();
+        git(dir.path(), &["init", "-q", "--bare", "-b", "main", "."]);
+        let tree = git(dir.path(), &["hash-object", "-t", "tree", "-w", "/dev/null"]);
+        let commit = git(dir.path(), &["commit-tree", "-m", "one", &tree]);
+        for index in 0..200 {
+            git(dir.path(), &["update-ref", &format!("refs/heads/b{index}"), &commit]);
+        }
+        git(dir.path(), &["tag", "-a", "-m", "t", "v1", &commit]);
+        git(dir.path(), &["pack-refs", "--all"]);
+        git(dir.path(), &["update-ref", "refs/heads/main", &commit]);
+        git(dir.path(), &["symbolic-ref", "refs/heads/alias", "refs/heads/main"]);
+        let repository = Repository::at(dir.path()).unwrap();
+        let name = |text: &str| RefName::new(text.as_bytes());
+        let id = ObjectId::from_hex(commit.as_bytes()).unwrap();
+        for index in 0..200 {
+            assert_eq!(repository.read_ref(&name(&format!("refs/heads/b{index}"))).unwrap(), Some(RefValue::Id(id)));
+        }
+        assert_eq!(repository.read_ref(&name("refs/heads/b200")).unwrap(), None);
+        assert_eq!(repository.read_ref(&name("refs/heads/a")).unwrap(), None);
+        assert_eq!(repository.read_ref(&name("refs/zzz")).unwrap(), None);
+        assert!(repository.read_ref(&name("refs/tags/v1")).unwrap().is_some());
+        assert_eq!(repository.resolve(&name("refs/heads/alias")).unwrap(), Some(id));
+        assert_eq!(
+            repository.follow(&name("refs/heads/alias")).unwrap(),
+            [name("refs/heads/alias"), name("refs/heads/main")]
+        );
+        assert_eq!(repository.default_branch().unwrap(), Some(name("refs/heads/main")));
+        assert_eq!(repository.all_refs().unwrap().len(), 203);
+        assert_eq!(repository.read_ref(&name("refs/heads/../../config")).unwrap(), None);
+    }
+}

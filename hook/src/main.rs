@@ -1,0 +1,154 @@
+//! The binary: a hook when git calls it, a command line when a person does.
+
+use clap::Parser;
+use clap::error::ErrorKind;
+use countersign::call::{Call, Clock, Outcome};
+use countersign::cli::{Cli, Command};
+use countersign::command;
+use countersign::forge::ForgeKind;
+use countersign::hookfile::{HookFile, HookKind};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+const WRONG_USAGE: u8 = 64;
+const COULD_NOT: u8 = 2;
+
+/// One pipe buffer: what a pipe that can be written to takes without blocking.
+const AT_ONCE: usize = 4096;
+
+fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let code = match as_hook(&arguments) {
+        Some(code) => code,
+        None => as_command(arguments),
+    };
+    ExitCode::from(code)
+}
+
+/// Called through an installed hook file (`--hook-file FILE ARGS…`) or under a hook's name.
+fn as_hook(arguments: &[OsString]) -> Option<u8> {
+    let rest = |from: usize| {
+        arguments
+            .get(from..)
+            .unwrap_or_default()
+            .iter()
+            .map(|text| text.to_string_lossy().into_owned())
+            .collect::<Vec<_>>()
+    };
+    if arguments.get(1).is_some_and(|first| first == "--hook-file") {
+        let path = PathBuf::from(arguments.get(2)?);
+        return Some(match HookFile::read(&path) {
+            Ok(file) => match file.kind(&path) {
+                Some(hook) => run_hook(hook, file.config, file.forge, &rest(3)),
+                None => {
+                    say(
+                        "countersign: push could not be decided: the hook was called by no hook's name   [policy-unreadable]",
+                    );
+                    COULD_NOT
+                }
+            },
+            Err(error) => {
+                say(&format!("countersign: push could not be decided: {error}   [policy-unreadable]"));
+                COULD_NOT
+            }
+        });
+    }
+    let name = Path::new(arguments.first()?).file_name()?.to_str()?;
+    let hook: HookKind = name.parse().ok()?;
+    Some(run_hook(hook, PathBuf::from("/etc/countersign/policy.yaml"), ForgeKind::Plain, &rest(1)))
+}
+
+fn run_hook(hook: HookKind, config: PathBuf, forge: ForgeKind, arguments: &[String]) -> u8 {
+    let variables = |name: &str| std::env::var_os(name);
+    let call = Call { config, forge, variables: &variables, clock: Clock::system() };
+    let Ok(cwd) = std::env::current_dir() else {
+        say("countersign: push could not be decided: the folder of the repository is gone   [repository-unreadable]");
+        return COULD_NOT;
+    };
+    let outcome = countersign::run(hook, &call, arguments, &cwd, std::io::stdin().lock());
+    match hook {
+        HookKind::ReferenceTransaction => say_without_waiting(&outcome),
+        HookKind::PreReceive | HookKind::PostReceive => {
+            if !outcome.lines.is_empty() {
+                say(&outcome.lines.join("\n"));
+            }
+        }
+    }
+    outcome.exit_code
+}
+
+/// Everything a hook says goes to one stream: between two, servers do not keep the order.
+fn say(text: &str) {
+    // A client that has gone away changes nothing about the verdict.
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+/// Git holds its ref locks now: a client that does not read must not be able to hold them with us.
+fn say_without_waiting(outcome: &Outcome) {
+    if outcome.lines.is_empty() {
+        return;
+    }
+    let stderr = std::io::stderr();
+    let ready = {
+        let mut fds = [PollFd::new(&stderr, PollFlags::OUT)];
+        poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|count| count > 0)
+    };
+    if ready {
+        let mut text = outcome.lines.join("\n");
+        let mut end = AT_ONCE.saturating_sub(1).min(text.len());
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        text.truncate(end);
+        text.push('\n');
+        let _ = rustix::io::write(&stderr, text.as_bytes());
+    }
+}
+
+fn as_command(arguments: Vec<OsString>) -> u8 {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return match error.kind() {
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => 0,
+                _ => WRONG_USAGE,
+            };
+        }
+    };
+    if let Command::Hook { hook, arguments, forge } = &cli.command {
+        return match (hook.parse::<HookKind>(), forge.parse::<ForgeKind>()) {
+            (Ok(hook), Ok(forge)) => run_hook(hook, cli.config.clone(), forge, arguments),
+            (Err(()), _) => {
+                say("countersign: hooks are pre-receive, post-receive and reference-transaction");
+                WRONG_USAGE
+            }
+            (_, Err(error)) => {
+                say(&format!("countersign: {error}"));
+                WRONG_USAGE
+            }
+        };
+    }
+    match countersign::incident::caught(|| command::run(&cli)) {
+        Ok(Ok(done)) => {
+            if std::io::stdout().lock().write_all(done.text.as_bytes()).is_err() {
+                return COULD_NOT;
+            }
+            done.code
+        }
+        Ok(Err(error)) => {
+            say(&format!("countersign: {error}"));
+            error.code()
+        }
+        Err(incident) => {
+            say(&format!(
+                "countersign: this is a bug of countersign itself, incident {}   [internal-error]",
+                incident.id
+            ));
+            COULD_NOT
+        }
+    }
+}

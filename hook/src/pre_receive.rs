@@ -1,0 +1,299 @@
+//! The gate: a push is judged before git moves any ref.
+
+use crate::call::{Call, Outcome};
+use crate::forge::{self, ServerSays};
+use crate::git::objects::Objects;
+use crate::git::{GitEnvironment, Repository};
+use crate::judge::{Case, Judgement};
+use crate::ledger::{Ledger, VerdictId};
+use crate::push::{RefUpdate, read_updates};
+use crate::record::{self, Dependencies, Entry};
+use crate::site::{self, Known, Site, Unfit};
+use countersign_policy::config::Answer;
+use countersign_policy::judge::Ground;
+use countersign_policy::keyring::{Keyring, Person, RepositoryNames};
+use countersign_policy::message;
+use countersign_policy::rule;
+use countersign_policy::time::Time;
+use countersign_policy::verdict::{
+    Decision, Effect, Finding, Mode, Problem, PusherFact, RepositoryFact, Subject, Verdict, decide,
+};
+use countersign_registry::PublishedKeyring;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// How often a push is judged anew because the registry changed meanwhile. A bulk sync changes the epoch all
+/// the time, but rarely the few persons that one push rests on.
+const TRIES: usize = 3;
+
+/// Judges the push that git describes on standard input.
+pub fn run(call: &Call, environment: &GitEnvironment, cwd: &Path, input: impl Read) -> Outcome {
+    let started = Instant::now();
+    let received_at = call.clock.now();
+    let says = forge::ask(call.forge, call.variables);
+    let site = match Site::read(&call.config) {
+        Ok(site) => site,
+        Err(unfit) => return without_ledger(call, &says, received_at, &unfit),
+    };
+    crate::log::open(&site);
+    let _watchdog = crate::watchdog::Watchdog::start(site.policy.limits.time.get());
+    let updates = read_updates(input, &site.policy.limits);
+    let gate = Gate { call, site: &site, says: &says, received_at, started, in_transaction: false };
+    match updates {
+        Ok(updates) => gate.pass(environment, cwd, &updates),
+        Err(error) => {
+            use crate::push::InputError;
+            let problem = match &error {
+                InputError::TooManyRefs(_) | InputError::NameTooLong(_) => {
+                    Problem::new(&rule::limit_exceeded::RULE, format!("is too much: {error}"))
+                }
+                _ => Problem::new(&rule::repository_unreadable::RULE, "could not be read").detail(error.to_string()),
+            };
+            gate.refuse(environment, cwd, problem.about(Subject::Push))
+        }
+    }
+}
+
+/// One push (or ref transaction) on its way through.
+pub struct Gate<'a> {
+    pub call: &'a Call<'a>,
+    pub site: &'a Site,
+    pub says: &'a ServerSays,
+    pub received_at: Time,
+    pub started: Instant,
+    pub in_transaction: bool,
+}
+
+impl std::fmt::Debug for Gate<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gate").field("received_at", &self.received_at).finish_non_exhaustive()
+    }
+}
+
+/// What is known of the repository, as far as it could be read.
+#[derive(Default)]
+struct Scene {
+    repository: Option<Repository>,
+    names: Option<RepositoryNames>,
+    known: Option<Known>,
+    pusher: Option<Arc<Person>>,
+    epoch: u64,
+}
+
+impl Gate<'_> {
+    /// Judges, records, and says what to tell whom.
+    pub fn pass(&self, environment: &GitEnvironment, cwd: &Path, updates: &[RefUpdate]) -> Outcome {
+        let mut scene = Scene::default();
+        let mut ledger = match self.site.ledger() {
+            Ok(ledger) => ledger,
+            Err(unfit) => return without_ledger(self.call, self.says, self.received_at, &unfit),
+        };
+        match self.judge(&mut scene, &ledger, environment, cwd, updates) {
+            Ok((judgement, dependencies)) => self.conclude(&scene, &mut ledger, judgement, &dependencies),
+            Err(unfit) => {
+                let judgement = Judgement {
+                    findings: unfit.finding().into(),
+                    refs: updates.iter().map(plain_fact).collect(),
+                    ..Judgement::default()
+                };
+                self.conclude(&scene, &mut ledger, judgement, &Dependencies::default())
+            }
+        }
+    }
+
+    fn refuse(&self, environment: &GitEnvironment, cwd: &Path, finding: Finding) -> Outcome {
+        let mut scene = Scene::default();
+        if let Ok(repository) = Repository::from_hook(environment, cwd) {
+            scene.names = site::names(&repository, self.says).ok();
+            scene.repository = Some(repository);
+        }
+        match self.site.ledger() {
+            Ok(mut ledger) => {
+                let judgement = Judgement { findings: finding.into(), ..Judgement::default() };
+                self.conclude(&scene, &mut ledger, judgement, &Dependencies::default())
+            }
+            Err(unfit) => without_ledger(self.call, self.says, self.received_at, &unfit),
+        }
+    }
+
+    fn judge(
+        &self,
+        scene: &mut Scene,
+        ledger: &Ledger,
+        environment: &GitEnvironment,
+        cwd: &Path,
+        updates: &[RefUpdate],
+    ) -> Result<(Judgement, Dependencies), Unfit> {
+        let policy = &self.site.policy;
+        let repository = scene.repository.insert(Repository::from_hook(environment, cwd)?).clone();
+        let names = scene.names.insert(site::names(&repository, self.says)?).clone();
+        self.site.check_clock(ledger, self.received_at)?;
+        scene.known = Some(site::identify(ledger, &repository, self.says)?);
+        let objects = Objects::open(&repository)?;
+        let helper = self.site.x509();
+        for _ in 0..TRIES {
+            let keyring = self.site.keyring()?;
+            scene.epoch = keyring.epoch();
+            self.site.check_keyring(&keyring, ledger, self.received_at)?;
+            let (pusher, notes) = self.pusher(&keyring)?;
+            scene.pusher = pusher.clone();
+            let ground =
+                Ground { policy, keyring: &keyring, x509: &helper, now: self.received_at, format: repository.format };
+            let case = Case {
+                ground,
+                repository: &repository,
+                names: &names,
+                objects: &objects,
+                ledger: ledger.read(),
+                repository_id: match &scene.known {
+                    Some(Known::Here(id) | Known::Moved(id)) => Some(*id),
+                    _ => None,
+                },
+                forge: self.call.forge,
+                says: self.says,
+                pusher,
+                deadline: self.started + policy.limits.time.get(),
+            };
+            let mut judgement = match case.judge(updates) {
+                Ok(judgement) => judgement,
+                Err(error) => {
+                    tracing::error!(%error, "judging stopped");
+                    let mut judgement = Judgement { findings: error.finding().into(), ..Judgement::default() };
+                    judgement.refs = updates.iter().map(plain_fact).collect();
+                    return Ok((judgement, Dependencies::default()));
+                }
+            };
+            judgement.findings.extend(notes);
+            // Whoever was offboarded while we judged is offboarded now.
+            let now = self.call.clock.now();
+            let (persons, authorities) = (&judgement.relied_on, &judgement.authorities);
+            let dependencies = Dependencies::of(persons, authorities, &keyring, self.received_at, self.in_transaction)?;
+            let latest = self.site.keyring()?;
+            if latest.epoch() == keyring.epoch() && dependencies.broken(&keyring, now)?.is_none()
+                || dependencies.broken(&latest, now)?.is_none()
+            {
+                return Ok((judgement, dependencies));
+            }
+        }
+        Err(Unfit::new(&rule::out_of_time::RULE, "the records this push rests on kept changing"))
+    }
+
+    /// The person behind the account that the server names.
+    fn pusher(&self, keyring: &PublishedKeyring) -> Result<(Option<Arc<Person>>, Vec<Finding>), Unfit> {
+        let Some(text) = self.says.account_text.as_deref() else { return Ok((None, Vec::new())) };
+        let mut found = None;
+        if let Some(account) = &self.says.account {
+            for id in keyring.by_account(account)? {
+                let person = keyring.person(&id)?;
+                found = found.or(person.filter(|person| person.has_account(account, self.received_at)));
+            }
+        }
+        if found.is_some() || self.says.internal {
+            return Ok((found, Vec::new()));
+        }
+        let reason = format!("was made with the account {text}, which the registry does not know");
+        let mut finding = Problem::new(&rule::pusher_unmapped::RULE, reason).about(Subject::Push);
+        if self.site.policy.people.unmapped_pusher == Answer::Deny {
+            finding.effect = Effect::Deny;
+        }
+        Ok((None, vec![finding]))
+    }
+
+    /// The verdict is on disk before anybody hears it. The ledger is closed before anything is written to the client.
+    fn conclude(
+        &self,
+        scene: &Scene,
+        ledger: &mut Ledger,
+        mut judgement: Judgement,
+        dependencies: &Dependencies,
+    ) -> Outcome {
+        let policy = &self.site.policy;
+        let limits = &policy.limits;
+        if self.started.elapsed() > limits.time.get() {
+            let took = format!("took longer than {}", limits.time);
+            judgement.findings.keep_denials();
+            judgement.findings.push(Problem::new(&rule::out_of_time::RULE, took).about(Subject::Push));
+        }
+        let (findings, findings_not_listed) = std::mem::take(&mut judgement.findings).into_parts();
+        let id = VerdictId::generate();
+        let mode = scene.names.as_ref().map_or(policy.mode, |names| policy.mode_for(names));
+        let mut verdict = Verdict {
+            schema_version: Verdict::SCHEMA_VERSION,
+            verdict: id.to_string(),
+            received_at: self.received_at,
+            mode,
+            decision: decide(&findings),
+            enforced: mode == Mode::Enforce,
+            repository: RepositoryFact {
+                path: scene.names.as_ref().map(|names| names.path.clone()).unwrap_or_default(),
+                id: None,
+                name: self.says.repository_name.clone(),
+            },
+            pusher: PusherFact {
+                person: scene.pusher.as_ref().map(|person| person.id.clone()),
+                account: self.says.account_text.clone(),
+                via: if self.in_transaction { Some("ref-update".to_owned()) } else { self.says.via.clone() },
+                address: self.says.address.clone(),
+            },
+            refs: std::mem::take(&mut judgement.refs),
+            commits: judgement.counts,
+            findings,
+            findings_not_listed,
+            policy_digest: policy.digest.clone(),
+            registry_epoch: scene.epoch,
+        };
+        let entry = Entry {
+            id,
+            verdict: &verdict,
+            judgement: &mut judgement,
+            repository: scene.known.as_ref(),
+            names: scene.names.as_ref(),
+            forge_id: self.says.repository_id.clone(),
+            dependencies,
+        };
+        match record::write(ledger, entry, limits.ledger_wait.get(), self.call.clock.now()) {
+            Ok(_) => {}
+            Err(error) if verdict.decision == Decision::Accept || verdict.mode == Mode::Observe => {
+                let unfit = Unfit::from(error);
+                verdict.findings.push(unfit.finding());
+                verdict.decision = Decision::Undecided;
+                // Without its record nothing passes, not even where we only observe.
+                verdict.enforced = true;
+            }
+            Err(error) => tracing::error!(%error, "the verdict could not be recorded"),
+        }
+        Outcome { lines: self.say(&verdict), exit_code: verdict.exit_code() }
+    }
+
+    fn say(&self, verdict: &Verdict) -> Vec<String> {
+        message::render(verdict).iter().map(|line| forge::line(self.call.forge, self.says, line)).collect()
+    }
+}
+
+fn plain_fact(update: &RefUpdate) -> countersign_policy::verdict::RefFact {
+    countersign_policy::verdict::RefFact { r#ref: update.name.clone(), old: update.old, new: update.new, level: 0 }
+}
+
+/// Policy or ledger cannot be read: nothing can be recorded, and nothing passes.
+fn without_ledger(call: &Call, says: &ServerSays, now: Time, unfit: &Unfit) -> Outcome {
+    let verdict = Verdict {
+        schema_version: Verdict::SCHEMA_VERSION,
+        verdict: VerdictId::generate().to_string(),
+        received_at: now,
+        mode: Mode::Enforce,
+        decision: Decision::Undecided,
+        enforced: true,
+        repository: RepositoryFact::default(),
+        pusher: PusherFact::default(),
+        refs: Vec::new(),
+        commits: Default::default(),
+        findings: vec![unfit.finding()],
+        findings_not_listed: 0,
+        policy_digest: String::new(),
+        registry_epoch: 0,
+    };
+    let lines = message::render(&verdict).iter().map(|line| forge::line(call.forge, says, line)).collect();
+    Outcome { lines, exit_code: Decision::Undecided.exit_code() }
+}

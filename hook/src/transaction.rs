@@ -1,0 +1,213 @@
+//! `reference-transaction`: the last look before a ref moves.
+//!
+//! Git calls this with its ref locks held, for pushes and for everything else that moves refs. A push needs
+//! the verdict that pre-receive gave a moment ago; what has none is judged here, without a pusher.
+
+use crate::call::{Call, Outcome};
+use crate::forge::{self, ServerSays};
+use crate::git::{GitEnvironment, Repository};
+use crate::ledger::{Facts, Ledger, RepositoryId, Update, UpdateId, UpdateState};
+use crate::pre_receive::Gate;
+use crate::push::{RefUpdate, read_updates};
+use crate::record::Dependencies;
+use crate::site::{Site, Unfit};
+use countersign_policy::id::{ObjectId, RefName};
+use countersign_policy::rule;
+use countersign_policy::time::Time;
+use countersign_policy::verdict::{Decision, Mode};
+use std::io::Read;
+use std::path::Path;
+use std::time::Instant;
+
+pub fn run(call: &Call, environment: &GitEnvironment, cwd: &Path, state: &str, input: impl Read) -> Outcome {
+    match state {
+        "prepared" => prepared(call, environment, cwd, input),
+        "committed" => {
+            if let Err(unfit) = committed(call, environment, cwd, input) {
+                tracing::error!(detail = %unfit.detail, "what was applied could not be recorded");
+            }
+            Outcome::silent(0)
+        }
+        _ => Outcome::silent(0),
+    }
+}
+
+fn prepared(call: &Call, environment: &GitEnvironment, cwd: &Path, input: impl Read) -> Outcome {
+    let started = Instant::now();
+    match check(call, environment, cwd, input, started) {
+        Ok(outcome) => outcome,
+        Err(unfit) => {
+            let finding = unfit.finding();
+            Outcome {
+                lines: vec![format!(
+                    "countersign: the ref update could not be decided: {}   [{}]",
+                    unfit.rule.summary,
+                    finding.id()
+                )],
+                exit_code: Decision::Undecided.exit_code(),
+            }
+        }
+    }
+}
+
+fn check(
+    call: &Call,
+    environment: &GitEnvironment,
+    cwd: &Path,
+    input: impl Read,
+    started: Instant,
+) -> Result<Outcome, Unfit> {
+    let site = Site::read(&call.config)?;
+    crate::log::open(&site);
+    let repository = Repository::from_hook(environment, cwd)?;
+    let updates = read_updates(input, &site.policy.limits)
+        .map_err(|error| Unfit::new(&rule::repository_unreadable::RULE, error))?;
+    let updates = real_updates(call, &repository, updates)?;
+    if updates.is_empty() {
+        return Ok(Outcome::silent(0));
+    }
+    // Which repository this is, the server says here as it did before; who pushes is not asked again.
+    let ServerSays { repository_id, repository_name, .. } = forge::ask(call.forge, call.variables);
+    let says = ServerSays { repository_id, repository_name, ..ServerSays::default() };
+    let names = crate::site::names(&repository, &says)?;
+    if site.policy.mode_for(&names) == Mode::Observe {
+        return Ok(Outcome::silent(0));
+    }
+    let ledger = site.ledger()?;
+    let now = call.clock.now();
+    let mut unjudged = Vec::new();
+    let known = ledger.read().repository_at(repository.path_text()?)?.map(|known| known.id);
+    for update in updates {
+        match known.as_ref().map(|id| accepted(&ledger, id, &update)).transpose()?.flatten() {
+            Some(verdict) => {
+                if let Some(reason) = stale(&site, &ledger, &verdict, now)? {
+                    return refuse(&site, ledger, verdict.id, &update.name, &reason, now);
+                }
+            }
+            None => unjudged.push(update),
+        }
+    }
+    // A symbolic ref is moved under two names; a verdict on either is a verdict on both.
+    drop(ledger);
+    if unjudged.is_empty() {
+        return Ok(Outcome::silent(0));
+    }
+    let gate = Gate { call, site: &site, says: &says, received_at: now, started, in_transaction: true };
+    // Objects are in the real store by now, whatever the environment still says of a quarantine.
+    let environment = GitEnvironment { git_dir: environment.git_dir.clone(), ..GitEnvironment::default() };
+    let outcome = gate.pass(&environment, cwd, &unjudged);
+    Ok(if outcome.exit_code == 0 { Outcome::silent(0) } else { outcome })
+}
+
+/// The updates that move something a rule speaks of, with the old value that git does not always tell.
+fn real_updates(call: &Call, repository: &Repository, updates: Vec<RefUpdate>) -> Result<Vec<RefUpdate>, Unfit> {
+    let mut real: Vec<RefUpdate> = Vec::new();
+    for mut update in updates {
+        let name = update.name.clone();
+        // HEAD and its like name no history of their own; what they point to has its own line.
+        if !name.as_bytes().starts_with(b"refs/") || forge::is_review_ref(call.forge, &name) {
+            continue;
+        }
+        if update.is_deletion() && repository.is_packed_copy(&name, &update.old)? {
+            continue;
+        }
+        if update.old.is_zero() {
+            match repository.resolve(&name)? {
+                Some(current) => update.old = current,
+                None if update.new.is_zero() => continue,
+                None => {}
+            }
+        }
+        if update.old != update.new && !real.contains(&update) {
+            real.push(update);
+        }
+    }
+    Ok(real)
+}
+
+/// The newest accepting verdict on exactly this update that nothing has become of yet.
+fn accepted(ledger: &Ledger, id: &RepositoryId, update: &RefUpdate) -> Result<Option<Update>, Unfit> {
+    let exact = ledger.read().pending(id, &update.name, Some(&update.old), &update.new)?;
+    let found = exact.into_iter().find(open);
+    if found.is_some() || !update.is_deletion() {
+        return Ok(found);
+    }
+    Ok(ledger.read().pending(id, &update.name, None, &update.new)?.into_iter().find(open))
+}
+
+fn open(update: &Update) -> bool {
+    update.decision == Decision::Accept && update.enforced && update.state == UpdateState::Open
+}
+
+/// Why the verdict no longer holds.
+pub fn stale(site: &Site, ledger: &Ledger, update: &Update, now: Time) -> Result<Option<String>, Unfit> {
+    let leaf = ledger.read().leaf(update.id.verdict)?;
+    let Some((at, Facts::Verdict(facts))) = leaf.map(|leaf| (leaf.at, leaf.facts)) else {
+        return Ok(Some("its record cannot be found".to_owned()));
+    };
+    if now.since(at) > site.policy.apply_within.get() {
+        return Ok(Some(format!("more than {} passed since it was given", site.policy.apply_within)));
+    }
+    let dependencies: Dependencies = serde_json::from_value(facts.dependencies)
+        .map_err(|error| Unfit::new(&rule::ledger_unwritable::RULE, error))?;
+    let keyring = site.keyring()?;
+    if let Some(record) = dependencies.broken(&keyring, now)? {
+        return Ok(Some(format!("the record of {record} changed since")));
+    }
+    Ok(None)
+}
+
+fn refuse(
+    site: &Site,
+    mut ledger: Ledger,
+    update: UpdateId,
+    name: &RefName,
+    reason: &str,
+    now: Time,
+) -> Result<Outcome, Unfit> {
+    let id = rule::verdict_stale::RULE.id;
+    let document = serde_json::json!({
+        "schema_version": 1, "at": now, "refused": { "ref": name.to_string(), "finding": id, "reason": reason },
+    });
+    let document = serde_json::to_vec(&document).unwrap_or_default();
+    ledger.write(site.policy.limits.ledger_wait.get(), now, |writer| writer.refused(&[update], &document))?;
+    let line = format!(
+        "countersign: {} was not moved: {}; {}   [{id}]",
+        name.shown(),
+        rule::verdict_stale::RULE.summary,
+        rule::verdict_stale::RULE.next
+    );
+    Ok(Outcome { lines: vec![line], exit_code: Decision::Deny.exit_code() })
+}
+
+/// What was judged here is reported here; what a push brought is reported by post-receive.
+fn committed(call: &Call, environment: &GitEnvironment, cwd: &Path, input: impl Read) -> Result<(), Unfit> {
+    let site = Site::read(&call.config)?;
+    crate::log::open(&site);
+    let repository = Repository::from_hook(environment, cwd)?;
+    let updates = read_updates(input, &site.policy.limits)
+        .map_err(|error| Unfit::new(&rule::repository_unreadable::RULE, error))?;
+    let mut ledger = site.ledger()?;
+    let Some(known) = ledger.read().repository_at(repository.path_text()?)? else { return Ok(()) };
+    let mut applied = Vec::new();
+    for update in updates {
+        let old: Option<&ObjectId> = Some(&update.old).filter(|old| !old.is_zero());
+        for pending in ledger.read().pending(&known.id, &update.name, old, &update.new)?.into_iter().filter(open) {
+            let facts = ledger.read().leaf(pending.id.verdict)?.map(|leaf| leaf.facts);
+            if let Some(Facts::Verdict(facts)) = facts
+                && serde_json::from_value::<Dependencies>(facts.dependencies).is_ok_and(|found| found.in_transaction)
+            {
+                applied.push(pending.id);
+                break;
+            }
+        }
+    }
+    if applied.is_empty() {
+        return Ok(());
+    }
+    let now = call.clock.now();
+    let document = serde_json::to_vec(&serde_json::json!({ "schema_version": 1, "at": now, "applied": applied.len() }))
+        .unwrap_or_default();
+    ledger.write(site.policy.limits.ledger_wait.get(), now, |writer| writer.applied(&applied, &document))?;
+    Ok(())
+}
