@@ -1,0 +1,100 @@
+//! A hundred thousand persons, a hundred thousand refs: the cost of a push follows its new commits alone.
+
+mod common;
+
+use common::{Member, Site, median, must_git, unsigned_history};
+use countersign_tests::crowd;
+use countersign_tests::keys::Kind;
+use countersign_tests::process::{run, write_program};
+use countersign_tests::servers::{Repository, Server};
+use std::time::{Duration, Instant};
+
+const CROWD: usize = 100_000;
+const ROUNDS: usize = 11;
+
+/// Puts a stop-watch around pre-receive: milliseconds of each call, without git's own work.
+fn watch(site: &Site, repository: &Repository) -> std::path::PathBuf {
+    let hooks = repository.path.join("hooks");
+    let times = site.server.home().join(format!("times-{}", repository.name));
+    std::fs::rename(hooks.join("pre-receive"), hooks.join("judge")).expect("our hook");
+    let script = format!(
+        "#!/bin/bash\nbegun=${{EPOCHREALTIME/./}}\nhooks/judge\ncode=$?\necho $(( ${{EPOCHREALTIME/./}} - begun )) >>{}\nexit $code\n",
+        times.display()
+    );
+    write_program(&hooks.join("pre-receive"), &script);
+    times
+}
+
+fn hook_millis(times: &std::path::Path) -> Vec<f64> {
+    let text = std::fs::read_to_string(times).expect("times");
+    text.lines().map(|line| line.parse::<f64>().expect("microseconds") / 1000.0).collect()
+}
+
+fn one_commit_pushes(site: &Site, member: &Member, times: &std::path::Path, rounds: usize) -> f64 {
+    let _ = std::fs::remove_file(times);
+    for round in 0..rounds {
+        member.commit(&format!("round{round}"));
+        let pushed = site.push(member, &["main"]);
+        assert!(pushed.succeeded(), "{}", pushed.stderr);
+    }
+    median(hook_millis(times))
+}
+
+#[test]
+fn cost_follows_the_new_commits_and_a_kill_is_felt_at_once() {
+    let mut site = Site::new();
+    let few = site.repository("few");
+    let many = site.repository("many");
+    for (repository, refs) in [(&few, 10), (&many, CROWD)] {
+        unsigned_history(&site.server, repository, 50, "main");
+        let tip = must_git(&site.server, repository, &["rev-parse", "main"]);
+        let lines: String = (0..refs).map(|number| format!("create refs/heads/b{number:06} {tip}\n")).collect();
+        let mut git = site.server.unix_user().command("git", site.server.home());
+        let made = run(git.current_dir(&repository.path).args(["update-ref", "--stdin"]), lines.as_bytes());
+        assert!(made.succeeded(), "{}", made.stderr);
+        must_git(&site.server, repository, &["pack-refs", "--all"]);
+    }
+    site.install(&few);
+    site.install(&many);
+    let (few_times, many_times) = (watch(&site, &few), watch(&site, &many));
+    let alice = site.member("alice", Kind::SshEd25519, &few);
+    let bob = site.member("bob", Kind::SshEd25519, &many);
+    let few_refs = one_commit_pushes(&site, &alice, &few_times, ROUNDS);
+    let many_refs = one_commit_pushes(&site, &bob, &many_times, ROUNDS);
+
+    let begun = Instant::now();
+    let applied = site.product.keyring_sync(&["apply", "-"], crowd::events(CROWD).as_bytes());
+    assert!(applied.succeeded(), "{applied:?}");
+    println!("{CROWD} persons were taken in within {:?}", begun.elapsed());
+    let many_persons = one_commit_pushes(&site, &alice, &few_times, ROUNDS);
+    println!("pre-receive, one new commit, median of {ROUNDS}, milliseconds, shell of the stop-watch included:");
+    println!("  10 refs, 2 persons       {few_refs:.1}");
+    println!("  {CROWD} refs, 2 persons   {many_refs:.1}");
+    println!("  10 refs, {CROWD} persons  {many_persons:.1}");
+    // A linear cost would be hundreds of milliseconds; the rest is for a busy machine.
+    assert!(many_refs < few_refs + 25.0, "refs: {few_refs} and {many_refs}");
+    assert!(many_persons < few_refs + 25.0, "persons: {few_refs} and {many_persons}");
+
+    // In the small repository: git itself takes a second to list a hundred thousand refs to a client.
+    let carol = site.member("carol", Kind::SshEd25519, &few);
+    let mut felt = Vec::new();
+    for (member, how) in [(&alice, "kill"), (&carol, "event")] {
+        member.commit("last");
+        match how {
+            "kill" => site.sync(&["kill", &member.id, "--reason", "test"]),
+            _ => {
+                let line = format!(
+                    "{{\"id\":\"t-{0}\",\"source\":\"hr\",\"person\":\"{0}\",\"type\":\"terminated\",\"data\":{{}}}}\n",
+                    member.id
+                );
+                site.product.keyring_sync(&["apply", "-"], line.as_bytes())
+            }
+        };
+        let ended = Instant::now();
+        let refused = site.push(member, &["HEAD:refs/heads/last"]);
+        felt.push(ended.elapsed());
+        assert!(refused.stderr.contains("[signer-not-active]"), "{how}: {}", refused.stderr);
+    }
+    println!("from the end of the command to the rejected push, among {CROWD} persons: {felt:?}");
+    assert!(felt.iter().all(|felt| *felt < Duration::from_secs(1)), "{felt:?}");
+}
