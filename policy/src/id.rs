@@ -98,10 +98,14 @@ text_id!(
 );
 
 text_id!(
-    /// A forge account, `gitea:alice`, kept in ASCII lower case.
+    /// A forge account, `gitea:alice`, kept in ASCII lower case. Forgejo's hooks speak Gitea's language, so that
+    /// `forgejo:alice` is `gitea:alice`.
     Account, "account", |text| {
         match text.split_once(':') {
-            Some((forge, name)) if !forge.is_empty() && !name.is_empty() => Ok(text.to_ascii_lowercase()),
+            Some((forge, name)) if !forge.is_empty() && !name.is_empty() => {
+                let forge = if forge.eq_ignore_ascii_case("forgejo") { "gitea" } else { forge };
+                Ok(format!("{forge}:{name}").to_ascii_lowercase())
+            }
             _ => Err("it is not of the form FORGE:NAME"),
         }
     }

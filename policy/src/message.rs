@@ -4,7 +4,7 @@
 
 use crate::rule::Answers;
 use crate::verdict::{Decision, Effect, Finding, Mode, Subject, Verdict};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Subjects named for one reason. More of the same are counted: nobody reads a hundred equal lines.
 pub const NAMED_PER_GROUP: usize = 3;
@@ -102,10 +102,15 @@ fn grouped<'a>(findings: &[&'a Finding]) -> Vec<Group<'a>> {
     let mut groups: Vec<Group<'a>> = Vec::new();
     // Each of ten thousand commits may have a reason of its own.
     let mut known = HashMap::new();
+    let mut named = HashSet::new();
     for finding in findings {
         let kind = std::mem::discriminant(&finding.subject);
         let same = (finding.id(), finding.problem.reason.as_str(), finding.next_step(), kind);
         let at = *known.entry(same).or_insert(groups.len());
+        // A commit that came to two refs is still one commit.
+        if !named.insert((at, &finding.subject)) {
+            continue;
+        }
         match groups.get_mut(at) {
             Some(group) => group.findings.push(finding),
             None => groups.push(Group { first: finding, findings: vec![finding] }),
@@ -157,7 +162,8 @@ fn footer(verdict: &Verdict) -> String {
     } else {
         "this server only observes: the push passes"
     };
-    format!("verdict {}{policy} · {outcome}", verdict.verdict)
+    let record = if verdict.recorded { "" } else { " (not on record, the administrator finds it in the log)" };
+    format!("verdict {}{record}{policy} · {outcome}", verdict.verdict)
 }
 
 fn plural(count: usize) -> &'static str {
@@ -204,6 +210,7 @@ mod tests {
             findings_not_listed: 0,
             policy_digest: "7c1e5a90aabb".into(),
             registry_epoch: 42,
+            recorded: true,
         }
     }
 

@@ -80,7 +80,7 @@ impl std::str::FromStr for Time {
     fn from_str(text: &str) -> Result<Self, NotATime> {
         text.parse::<jiff::Timestamp>()
             .map(|instant| Time(instant.as_millisecond()))
-            .map_err(|_| NotATime(text.chars().take(64).collect()))
+            .map_err(|_| NotATime(crate::text::shown(text, 64)))
     }
 }
 

@@ -261,6 +261,9 @@ pub struct Verdict {
     pub findings_not_listed: u64,
     pub policy_digest: String,
     pub registry_epoch: u64,
+    /// False: it could not be written to the ledger, and only the server's log knows it.
+    #[serde(skip)]
+    pub recorded: bool,
 }
 
 impl Verdict {

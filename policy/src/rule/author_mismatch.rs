@@ -9,7 +9,7 @@ pub const RULE: Rule = Rule {
     effect: Effect::Deny,
     answers: Answers::Never,
     summary: "the signer is not the author",
-    next: "commit as yourself: `git commit --amend --reset-author`",
+    next: "commit as yourself: `git commit --amend --no-edit --reset-author -S`",
     help: r#"The policy wants the author of a commit to be the person who signed it."#,
 };
 

@@ -6,6 +6,8 @@ pub const RULE: Rule = Rule {
     effect: Effect::Deny,
     answers: Answers::Never,
     summary: "the signature does not fit the content",
-    next: "sign it again: `git commit --amend -S`",
-    help: r#"The signature is by a registered key, but over other bytes: the object was changed after signing, or the signature was copied from another object."#,
+    next: "sign it again: `git commit --amend --no-edit -S`, or `git rebase -r --force-rebase -S BASE` for several",
+    help: r#"The signature is by a registered key, but over other bytes: the object was changed after signing, or the signature was copied from another object.
+
+BASE is the last commit that the server has, such as `origin/main`; for a first push say `--root` instead."#,
 };

@@ -9,8 +9,10 @@ pub const RULE: Rule = Rule {
     effect: Effect::Deny,
     answers: Answers::Never,
     summary: "the signer is not the committer",
-    next: "commit under your own registered e-mail address: `git config user.email YOU@COMPANY`, then `git rebase --force-rebase BASE`",
-    help: r#"The key belongs to one person, the committer (or tagger) line names an e-mail that is not theirs. E-mails and names in commits are free text; only the signature proves who made them, so both must agree."#,
+    next: "commit under your own registered e-mail address: `git config user.email YOU@COMPANY`, then `git rebase -r --force-rebase -S BASE`",
+    help: r#"The key belongs to one person, the committer (or tagger) line names an e-mail that is not theirs. E-mails and names in commits are free text; only the signature proves who made them, so both must agree.
+
+`git rebase -r --force-rebase -S BASE` makes you the committer of all your new commits and keeps their authors. BASE is the last commit that the server has, such as `origin/main`; for a first push say `--root` instead."#,
 };
 
 /// The committer's or tagger's e-mail must be one that the registry gives the signer. An address that the

@@ -7,5 +7,5 @@ pub const RULE: Rule = Rule {
     answers: Answers::Never,
     summary: "the server cannot look up keys",
     next: "nothing is wrong with your push; tell the administrator",
-    help: r#"The published keyring is missing, damaged or cannot be read by the git user. For the administrator: `keyring-sync status` publishes it again."#,
+    help: r#"The published keyring is missing, damaged or cannot be read by the git user. For the administrator: `keyring-sync publish` writes it again."#,
 };

@@ -6,6 +6,8 @@ pub const RULE: Rule = Rule {
     effect: Effect::Deny,
     answers: Answers::Never,
     summary: "the signature block cannot be read",
-    next: "sign again with `git commit --amend -S`, or `git rebase --exec 'git commit --amend --no-edit -S' BASE` for several",
-    help: r#"There is a signature block, but it is not one complete detached signature: text before or after it, a damaged armor, no signature packet, or a packet that does not belong there."#,
+    next: "sign it again: `git commit --amend --no-edit -S`, or `git rebase -r --force-rebase -S BASE` for several",
+    help: r#"There is a signature block, but it is not one complete detached signature: text before or after it, a damaged armor, no signature packet, or a packet that does not belong there.
+
+BASE is the last commit that the server has, such as `origin/main`; for a first push say `--root` instead."#,
 };

@@ -6,6 +6,6 @@ pub const RULE: Rule = Rule {
     effect: Effect::Deny,
     answers: Answers::Never,
     summary: "there is more than one signature",
-    next: "sign once: `git commit --amend -S`",
+    next: "sign once: `git commit --amend --no-edit -S`",
     help: r#"A commit or tag carries exactly one signature. With two, different tools verify different ones, and a good one could hide a bad one."#,
 };

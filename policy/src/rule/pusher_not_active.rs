@@ -8,9 +8,9 @@ pub const RULE: Rule = Rule {
     id: "pusher-not-active",
     effect: Effect::Deny,
     answers: Answers::Never,
-    summary: "the account that pushed does not belong to an active member",
+    summary: "the account that pushed may not push here",
     next: "push with your own account, or ask your HR department if this is a mistake",
-    help: r#"Signatures aside, somebody who is not active in the company may not move refs here, whoever signed the commits."#,
+    help: r#"Signatures aside, somebody who is not active in the company may not move refs here, whoever signed the commits; and a service account only where its scope says."#,
 };
 
 /// The mapped account's person must be active.
@@ -29,6 +29,7 @@ pub fn check_scope(pusher: &Person, account: &str, repository: &RepositoryNames,
     (pusher.kind == PersonKind::Service && !pusher.may_reach(repository, name)).then(|| {
         Problem::new(&RULE, format!("may not be changed by the account {account}"))
             .of(&pusher.id)
+            .next("push with your own account, or let the administrator widen the scope of this one")
             .about(Subject::Ref(name.clone()))
     })
 }

@@ -6,6 +6,8 @@ pub const RULE: Rule = Rule {
     effect: Effect::Note,
     answers: Answers::Never,
     summary: "the account that pushed is not known to the registry",
-    next: "nothing; the administrator can map the account (`keyring-sync person set ID --account FORGE:NAME`)",
-    help: r#"The server names an account that the registry maps to nobody. Recorded, or denied where the policy says so."#,
+    next: "ask the administrator to map your account to you",
+    help: r#"The server names an account that the registry maps to nobody. Noted, or rejected where the policy says so (`people.unmapped_pusher`).
+
+For the administrator: `keyring-sync person set ID --account FORGE:NAME`, naming all accounts of the person, for the list replaces the one before. The forms: `gitea:NAME` (Forgejo too), `gitea:deploy-key-NUMBER`, `gitlab:NAME`, `gitolite:NAME`, `http:NAME`."#,
 };

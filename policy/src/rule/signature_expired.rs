@@ -6,6 +6,6 @@ pub const RULE: Rule = Rule {
     effect: Effect::Deny,
     answers: Answers::KeyValidity,
     summary: "the signature itself has expired",
-    next: "sign it again: `git commit --amend -S`",
+    next: "sign it again: `git commit --amend --no-edit -S`",
     help: r#"The signature carries an expiry date of its own, and that has passed."#,
 };

@@ -10,7 +10,9 @@ pub const RULE: Rule = Rule {
     answers: Answers::KeyValidity,
     summary: "the signer is not an active member",
     next: "ask an active colleague to adopt the work, or your HR department if this is a mistake",
-    help: r#"The key is registered, but its owner is not active at the moment: not yet started, away, or no longer here. Work that this person pushed earlier can still be merged by an active colleague; new work cannot come in under this signature."#,
+    help: r#"The key is registered, but its owner is not active at the moment: not yet started, away, or no longer here. Work that this person pushed earlier can still be merged by an active colleague; new work cannot come in under this signature.
+
+A colleague adopts such work by becoming its committer: fetch the branch, `git rebase -r --force-rebase -S BASE`, push. The author lines stay."#,
 };
 
 /// Everybody but an active person is refused. The pusher is not told which state it is: a suspension

@@ -6,6 +6,6 @@ pub const RULE: Rule = Rule {
     effect: Effect::Deny,
     answers: Answers::Never,
     summary: "the tag's own name differs from the ref",
-    next: "make the tag under the name you push it to: `git tag -s NAME`",
+    next: "make the tag under the name you push it to: `git tag -s NAME OLDNAME^{}`",
     help: r#"A signed tag holds its own name. Pushed under another one, an old signed release could be passed off as a new one."#,
 };

@@ -8,7 +8,7 @@ pub const RULE: Rule = Rule {
     effect: Effect::Deny,
     answers: Answers::Never,
     summary: "its date lies in the future",
-    next: "set the clock of your computer and make the commit again: `git commit --amend --no-edit --reset-author`",
+    next: "set the clock of your computer and make the commit again: `git commit --amend --no-edit -S`",
     help: r#"The commit, tag or signature bears a date that lies further ahead of the server's clock than the policy allows. Dates decide nothing here, but a date in the future is always a mistake or a trick."#,
 };
 

@@ -9,5 +9,5 @@ pub const RULE: Rule = Rule {
     next: "sign with a registered key, or have this one registered by whoever looks after keys in your company",
     help: r#"The signature may be fine, but nobody in the registry holds the key. Uploading it to your forge account is not enough: keys count only once they are registered to a person.
 
-See which key you signed with: `git log --show-signature -1`. See which is configured: `git config user.signingkey`."#,
+Which key is yours: `git config user.signingkey`, and `ssh-keygen -lf FILE.pub` or `gpg --list-secret-keys --keyid-format long` show its name as the message has it."#,
 };

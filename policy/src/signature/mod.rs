@@ -37,6 +37,9 @@ pub const MAX_SIGNATURE: usize = 128 * 1024;
 /// would only cost time.
 const MAX_CANDIDATES: usize = 4;
 
+/// The next step where a key or certificate itself names somebody else.
+const ASK_FOR_KEY: &str = "ask whoever looks after keys in your company for one that names you alone";
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Format {
@@ -221,7 +224,8 @@ impl Context<'_> {
         if self.settings.formats.contains(&format) {
             return Ok(());
         }
-        let reason = format!("is signed with an {}, which the policy does not take", format.signer());
+        let taken: Vec<&str> = self.settings.formats.iter().map(|format| format.signer()).collect();
+        let reason = format!("is signed with an {}; this server takes only: {}", format.signer(), taken.join(", "));
         Err(Problem::new(&format_not_allowed::RULE, reason))
     }
 

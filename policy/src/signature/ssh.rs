@@ -7,7 +7,7 @@ use super::registration::{Refusal, Registration};
 use super::ssh_wire::{BadSignature, Garbled, KeyType, PublicKey, RawSignature, Reader, Touch};
 use super::ssh_wire::{fingerprint, put_string};
 use super::{Context, Format, SignedBy, broken_keyring, ssh_certificate, unknown};
-use crate::id::KeyHandle;
+use crate::id::{Fingerprint, KeyHandle};
 use crate::keyring::{Material, SshKey};
 use crate::rule::{bad_signature, format_not_allowed, malformed_signature, usage_violation};
 use crate::rule::{weak_algorithm, wrong_namespace};
@@ -50,10 +50,19 @@ pub fn register(line: &str) -> Result<Registration, Refusal> {
     let key = plain_key(kind, &blob).map_err(|Garbled| Refusal::new("SSH key is garbled"))?;
     let verify = key.compile().map_err(Refusal::new)?;
     let fingerprint = fingerprint(&blob).ok_or_else(|| Refusal::new("SSH key has no fingerprint"))?;
+    read_alike(line, &blob, &fingerprint)?;
     let source = format!("{name} {}", STANDARD.encode(&blob)).into_bytes();
     let application = key.application.map(str::to_owned);
     let material = Material::Ssh(SshKey { algorithm: name.to_owned(), verify, application, blob });
     Ok(Registration { fingerprint, material, source, notes: Vec::new() })
+}
+
+/// A key that two readers understand differently is no key: which of them would the next tool be?
+fn read_alike(line: &str, blob: &[u8], fingerprint: &Fingerprint) -> Result<(), Refusal> {
+    let other = ssh_key::PublicKey::from_openssh(line).map_err(|_| Refusal::new("SSH key is garbled"))?;
+    let same = other.to_bytes().is_ok_and(|bytes| bytes == blob)
+        && other.fingerprint(ssh_key::HashAlg::Sha256).to_string() == fingerprint.as_str();
+    if same { Ok(()) } else { Err(Refusal::new("SSH key is not in its canonical form")) }
 }
 
 /// Registers one `.pub` line as an authority that certifies SSH keys.

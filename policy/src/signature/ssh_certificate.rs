@@ -116,7 +116,7 @@ pub(super) fn verify(
     if let Some(holder) = context.holder(&KeyHandle::Ssh(name.clone()))? {
         if holder.id != person.id {
             let reason = "is signed with an SSH certificate for one person and a key registered to another";
-            return Err(blame(Problem::new(&identity_mismatch::RULE, reason)));
+            return Err(blame(Problem::new(&identity_mismatch::RULE, reason).next(super::ASK_FOR_KEY)));
         }
         let key = holder.key(&name).ok_or_else(|| broken_keyring("a holder does not have the key"))?;
         signed.judge_marks("", key.retired, key.compromised, context.now);
@@ -203,7 +203,7 @@ fn named(principals: &[&str], context: &Context<'_>) -> Result<Arc<Person>, Prob
         for person in persons {
             if found.as_ref().is_some_and(|found| found.id != person.id) {
                 let reason = "is signed with an SSH certificate that names two persons";
-                return Err(Problem::new(&identity_mismatch::RULE, reason));
+                return Err(Problem::new(&identity_mismatch::RULE, reason).next(super::ASK_FOR_KEY));
             }
             found = Some(person);
         }

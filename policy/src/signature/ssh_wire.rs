@@ -1,4 +1,8 @@
 //! The SSH wire encoding (RFC 4251, section 5): a reader and a writer of length-prefixed bytes.
+//!
+//! Keys at the door are read by the crate `ssh-key` as well. Pushed bytes are read here alone: that crate follows
+//! certificates nested in certificates as deep as they go, and wants a certificate's extensions in an order that
+//! OpenSSH does not ask for.
 
 use super::primitive::{Curve, Hash, Numbers, VerifyKey};
 use crate::id::Fingerprint;

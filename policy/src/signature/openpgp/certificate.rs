@@ -76,6 +76,13 @@ pub fn register(bytes: &[u8], known: Option<&[u8]>, now: Time) -> Result<Registr
     Ok(Registration { fingerprint, material: Material::OpenPgp(certificate), source, notes })
 }
 
+/// The certificate without its secret key material, binary; `None` when there is none in it. The registry keeps for
+/// good what it is handed, and must not keep that.
+pub fn without_secrets(bytes: &[u8]) -> Option<Vec<u8>> {
+    let cert = parse(bytes).ok()?;
+    if cert.is_tsk() { cert.strip_secret_key_material().to_vec().ok() } else { None }
+}
+
 fn parse(bytes: &[u8]) -> Result<Cert, Refusal> {
     if bytes.len() > MAX_CERTIFICATE {
         let reason = "OpenPGP certificate is larger than 1 MiB; export it with `gpg --export-options export-minimal`";

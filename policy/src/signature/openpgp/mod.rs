@@ -5,7 +5,7 @@
 
 mod certificate;
 
-pub use certificate::{MAX_CERTIFICATE, register};
+pub use certificate::{MAX_CERTIFICATE, register, without_secrets};
 
 use super::armor::{self, Label};
 use super::payload::Payload;
@@ -82,7 +82,7 @@ fn verified(
     {
         let shown = crate::text::shown_bytes(user_id, 80);
         let reason = format!("is signed in the name of `{shown}`, which its OpenPGP key does not bear");
-        return Err(Problem::new(&identity_mismatch::RULE, reason));
+        return Err(Problem::new(&identity_mismatch::RULE, reason).next(super::ASK_FOR_KEY));
     }
     let mut signed = SignedBy::new(candidate.person.clone(), candidate.key.clone(), Format::OpenPgp).at(made.created);
     signed.judge(key, context.now);

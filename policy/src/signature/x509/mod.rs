@@ -146,7 +146,8 @@ fn signer(
     if settings.identity == Identity::Registered {
         return Err(unknown(Format::X509, name.as_str()));
     }
-    let mismatch = |reason: String| Problem::new(&identity_mismatch::RULE, reason).with_key(name);
+    let mismatch =
+        |reason: String| Problem::new(&identity_mismatch::RULE, reason).next(super::ASK_FOR_KEY).with_key(name);
     let mut emails = leaf.emails();
     let (Some(email), None) = (emails.next(), emails.next()) else {
         let count = leaf.emails().count();
