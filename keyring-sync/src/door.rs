@@ -5,7 +5,7 @@
 
 use crate::event::{Claim, Event, KeyName, KeyText, OPERATOR, Profile};
 use crate::fold::{fold, retracts};
-use crate::keys::{KeyRefused, fingerprints, register};
+use crate::keys::{KeyRefused, named, proven, register};
 use countersign_policy::id::{Fingerprint, PersonId};
 use countersign_policy::keyring::{Held, Key, Lifecycle, Person};
 use countersign_policy::signature::registration::Registration;
@@ -29,6 +29,10 @@ pub enum Refused {
     KeyOfAnother(String, String),
     #[error("key {0} was {1}: enrol a new key")]
     KeyEnded(Fingerprint, &'static str),
+    #[error("key {0} stands in {1} already: a key has one certificate")]
+    KeyOfAnotherCertificate(String, Fingerprint),
+    #[error("`{0}` cannot be changed ahead of time: send it on the day it changes")]
+    NotAhead(&'static str),
     #[error("{0} has no key {1}")]
     UnknownKey(PersonId, KeyName),
     #[error("there is no event {0} of {1} that could be taken back")]
@@ -116,6 +120,10 @@ impl<'r> Door<'r> {
 
     /// Takes one event, or says why not and leaves everything as it was.
     pub fn admit(&mut self, mut event: Event) -> Result<Admitted, Refused> {
+        let mut notes = Vec::new();
+        if event.drop_secrets() {
+            notes.push("secret key material was dropped; whoever sent it should consider the key as leaked".to_owned());
+        }
         if let Some(known) = self.tables().event(&event.source, &event.id)? {
             return if says_the_same(&known.line, &event.line) {
                 Ok(Admitted::Known)
@@ -126,7 +134,6 @@ impl<'r> Door<'r> {
         if !matches!(event.claim, Claim::Hired(_)) && !self.exists(&event.person)? {
             return Err(Refused::UnknownPerson(event.person));
         }
-        let mut notes = Vec::new();
         let mut takeovers = Vec::new();
         match &event.claim {
             Claim::Hired(profile) | Claim::Rehired(profile) | Claim::Renamed(profile) => {
@@ -135,12 +142,25 @@ impl<'r> Door<'r> {
             Claim::KeyAdded(added) => {
                 let (key, scope) = (added.key.clone(), added.scope.clone());
                 let (registration, held) = self.check_key(&event.person, &key)?;
-                self.keep_key(&event.person, &registration)?;
-                // Adding a key again changes nothing, unless it is to have another scope.
-                if held.is_some_and(|held| scope.is_none() || held.scope == scope) {
-                    return Ok(Admitted::Known);
+                let grown = self.keep_key(&event.person, &registration)?;
+                notes.extend(registration.notes.iter().cloned());
+                match &held {
+                    // What its owner revoked is on record, though the key itself is not taken again.
+                    Some(held) if ended(held, self.now).is_some() && grown => {
+                        notes.push(format!("key {} was ended before; its revocation is noted", held.fingerprint));
+                    }
+                    Some(held) => {
+                        if let Some(how) = ended(held, self.now) {
+                            return Err(Refused::KeyEnded(held.fingerprint.clone(), how));
+                        }
+                        // Said by hand once more it is no news; what a feed says is kept, and is idempotent by its id.
+                        let same = scope.is_none() || held.scope == scope;
+                        if event.is_operators() && same && !grown && held.added <= self.now && held.retired.is_none() {
+                            return Ok(Admitted::Known);
+                        }
+                    }
+                    None => {}
                 }
-                notes.extend(registration.notes);
                 if let Claim::KeyAdded(added) = &mut event.claim {
                     added.fingerprint = Some(registration.fingerprint);
                 }
@@ -213,41 +233,39 @@ impl<'r> Door<'r> {
         let registration = register(key, self.now, |registration| -> Result<_, Refused> {
             Ok(tables.key(&registration.fingerprint)?.map(|key| key.source))
         })?;
-        for fingerprint in fingerprints(&registration) {
-            if let Some(owner) = tables.owner(fingerprint)?
-                && owner.person.as_ref() != Some(person)
-            {
+        for fingerprint in named(&registration) {
+            let Some(owner) = tables.owner(fingerprint)? else { continue };
+            if owner.person.as_ref() != Some(person) {
                 return Err(Refused::KeyOfAnother(fingerprint.to_owned(), whose(&owner)));
+            }
+            // A subkey that was ended in one certificate would come back in another.
+            if owner.key != registration.fingerprint {
+                return Err(Refused::KeyOfAnotherCertificate(fingerprint.to_owned(), owner.key));
             }
         }
         if tables.key(&registration.fingerprint)?.is_none() {
             return Ok((registration, None));
         }
         let holder = self.person(person)?;
-        let Some(held) = holder.key(&registration.fingerprint) else { return Ok((registration, None)) };
-        if held.compromised.is_some() {
-            return Err(Refused::KeyEnded(held.fingerprint.clone(), "compromised"));
-        }
-        if held.retired.is_some_and(|retired| retired.at <= self.now) {
-            return Err(Refused::KeyEnded(held.fingerprint.clone(), "retired"));
-        }
-        let held = held.clone();
-        Ok((registration, Some(held)))
+        let held = holder.key(&registration.fingerprint).cloned();
+        Ok((registration, held))
     }
 
-    /// Stores the key, or the grown source of a known one, which may bring its holder's revocation.
-    fn keep_key(&mut self, person: &PersonId, registration: &Registration) -> Result<(), StoreError> {
+    /// Stores the key, or the grown source of a known one, which may bring its holder's revocation. Says whether
+    /// there was anything to store.
+    fn keep_key(&mut self, person: &PersonId, registration: &Registration) -> Result<bool, StoreError> {
         let row = KeyRow {
             fingerprint: registration.fingerprint.clone(),
             person: person.clone(),
             material: registration.material.clone(),
             source: registration.source.clone(),
         };
-        if self.tables().key(&row.fingerprint)?.as_ref() != Some(&row) {
-            self.tables().put_key(&row, &fingerprints(registration))?;
-            self.touched.insert(person.clone());
+        if self.tables().key(&row.fingerprint)?.as_ref() == Some(&row) {
+            return Ok(false);
         }
-        Ok(())
+        self.tables().put_key(&row, &proven(registration))?;
+        self.touched.insert(person.clone());
+        Ok(true)
     }
 
     fn check_own_key(&self, person: &PersonId, name: &KeyName) -> Result<(), Refused> {
@@ -264,12 +282,13 @@ impl<'r> Door<'r> {
         let mut found = false;
         for row in self.tables().events_called(&retracted.event)? {
             let target = Event::from_row(&row)?;
-            if target.person == event.person && matches!(target.claim, Claim::KeyCompromised(_)) {
+            let meant = retracted.source.as_ref().is_none_or(|source| source == &target.source);
+            if meant && target.person == event.person && matches!(target.claim, Claim::KeyCompromised(_)) {
                 return Err(Refused::NeverLifted(retracted.event.to_string()));
             }
             if target.person == event.person && retracts(event, &target) {
                 found = true;
-                if target.claim.profile().is_some() {
+                if target.claim.profile().is_some() || matches!(target.claim, Claim::Retracted(_)) {
                     self.check_restored_names(event)?;
                 }
             }
@@ -292,11 +311,11 @@ impl<'r> Door<'r> {
             }
             Ok(())
         };
-        for email in restored.emails.iter().filter(|held| held.span.contains(self.now)).map(|held| &held.value) {
+        for email in restored.emails.iter().filter(|held| lasts_beyond(held, self.now)).map(|held| &held.value) {
             let claimants = self.tables().claimants_of_email(email)?;
             refuse_taken(email.as_str(), claimants, &|person| ends_after(&person.emails, email, self.now))?;
         }
-        for account in restored.accounts.iter().filter(|held| held.span.contains(self.now)).map(|held| &held.value) {
+        for account in restored.accounts.iter().filter(|held| lasts_beyond(held, self.now)).map(|held| &held.value) {
             let claimants = self.tables().claimants_of_account(account)?;
             refuse_taken(account.as_str(), claimants, &|person| ends_after(&person.accounts, account, self.now))?;
         }
@@ -311,6 +330,7 @@ impl<'r> Door<'r> {
         {
             return Err(Refused::UnknownOwner(owner.clone()));
         }
+        self.check_ahead(event, profile)?;
         let from = event.effective_at.max(self.now);
         let mut former: BTreeMap<PersonId, Person> = BTreeMap::new();
         for email in profile.emails.iter().flatten() {
@@ -328,6 +348,23 @@ impl<'r> Door<'r> {
             }
         }
         former.into_values().map(|person| Ok(self.without_names(&person, profile, event, from)?)).collect()
+    }
+
+    /// Kind, owner and scope have no dates of their own: said for a day to come they would hold from now on.
+    fn check_ahead(&self, event: &Event, profile: &Profile) -> Result<(), Refused> {
+        if event.effective_at <= self.now || !self.exists(&event.person)? {
+            return Ok(());
+        }
+        let person = self.person(&event.person)?;
+        let changes = [
+            ("kind", profile.kind.is_some_and(|kind| kind != person.kind)),
+            ("owner", profile.owner.is_some() && profile.owner != person.owner),
+            ("scope", profile.scope.as_ref().is_some_and(|scope| scope != &person.scope)),
+        ];
+        match changes.into_iter().find(|(_, changes)| *changes) {
+            Some((field, _)) => Err(Refused::NotAhead(field)),
+            None => Ok(()),
+        }
     }
 
     fn take_over(
@@ -379,6 +416,19 @@ impl<'r> Door<'r> {
         });
         Event::parse(&line.to_string(), self.now).map_err(|error| StoreError::Damaged(error.to_string()))
     }
+}
+
+/// How the key was ended, if it was.
+fn ended(key: &Key, now: Time) -> Option<&'static str> {
+    match (key.compromised, key.retired) {
+        (Some(_), _) => Some("compromised"),
+        (None, Some(retired)) if retired.at <= now => Some("retired"),
+        _ => None,
+    }
+}
+
+fn lasts_beyond<T>(held: &Held<T>, now: Time) -> bool {
+    held.span.until.is_none_or(|until| until > now)
 }
 
 fn ends_after<T: PartialEq>(held: &[Held<T>], value: &T, from: Time) -> bool {

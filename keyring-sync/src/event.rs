@@ -19,14 +19,21 @@ pub const OPERATOR: &str = "operator";
 pub enum BadEvent {
     #[error("it is longer than {LINE_MAX} bytes")]
     TooLong,
-    #[error("it is no JSON event: {0}")]
+    #[error("it is no JSON event: {}", shown_error(.0))]
     Json(serde_json::Error),
+    #[error("it is no JSON object")]
+    NoObject,
     #[error("unknown type `{}`", countersign_policy::text::shown(.0, 80))]
     UnknownType(String),
-    #[error("data of `{kind}`: {error}")]
+    #[error("data of `{kind}`: {}", shown_error(error))]
     Data { kind: String, error: serde_json::Error },
     #[error("data of `{0}`: {1}")]
     Missing(&'static str, &'static str),
+}
+
+/// The JSON reader quotes what it read.
+fn shown_error(error: &serde_json::Error) -> String {
+    countersign_policy::text::shown(&error.to_string(), 300)
 }
 
 /// An immutable assertion of a source about a person.
@@ -168,6 +175,13 @@ impl KeyName {
         }
     }
 
+    /// The name as the 64-bit id of an OpenPGP key, if it is of that length.
+    pub fn key_id(&self) -> Option<String> {
+        let text = self.0.trim();
+        let hex: String = text.strip_prefix("0x").unwrap_or(text).chars().filter(|c| *c != ' ').collect();
+        (hex.len() == 16 && hex.chars().all(|c| c.is_ascii_hexdigit())).then(|| hex.to_ascii_uppercase())
+    }
+
     pub fn names(&self, fingerprint: &str) -> bool {
         self.candidates().iter().any(|candidate| candidate == fingerprint)
     }
@@ -200,6 +214,9 @@ impl Event {
     pub fn parse(line: &str, received_at: Time) -> Result<Self, BadEvent> {
         if line.len() > LINE_MAX {
             return Err(BadEvent::TooLong);
+        }
+        if !line.trim_start().starts_with('{') {
+            return Err(BadEvent::NoObject);
         }
         let raw: RawEvent = serde_json::from_str(line).map_err(BadEvent::Json)?;
         let asserted_at = raw.asserted_at.unwrap_or(received_at).min(received_at);
@@ -248,6 +265,19 @@ impl Event {
             key,
             line: self.line.clone(),
         }
+    }
+
+    /// Takes secret key material out of a `key_added`, also out of its line: what is stored stays. Says whether
+    /// there was any.
+    pub fn drop_secrets(&mut self) -> bool {
+        let Claim::KeyAdded(added) = &mut self.claim else { return false };
+        let Some(public) = crate::keys::without_secrets(&added.key) else { return false };
+        if let (KeyText::OpenPgp(text), Ok(mut line)) = (&public, serde_json::from_str::<Value>(&self.line)) {
+            line["data"]["openpgp"] = Value::from(text.as_str());
+            self.line = line.to_string();
+        }
+        added.key = public;
+        true
     }
 
     pub fn is_operators(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use crate::event::KeyText;
 use base64::{Engine, engine::general_purpose::STANDARD};
-use countersign_policy::keyring::Material;
+use countersign_policy::keyring::{Material, OpenPgpSigner};
 use countersign_policy::signature::registration::{Refusal, Registration};
 use countersign_policy::signature::{openpgp, ssh, x509};
 use countersign_policy::time::Time;
@@ -57,13 +57,32 @@ pub fn openpgp_text(bytes: Vec<u8>) -> String {
     }
 }
 
-/// Every fingerprint by which a signature may call the key; each belongs to one person for good.
-pub fn fingerprints(registration: &Registration) -> Vec<&str> {
+/// Every fingerprint that the key proves to be its own; each belongs to one person for good. A subkey that may
+/// not sign has signed nothing itself: anybody can bind somebody else's key as one.
+pub fn proven(registration: &Registration) -> Vec<&str> {
+    fingerprints(registration, |signer| signer.for_signing)
+}
+
+/// Every fingerprint that stands in the key.
+pub fn named(registration: &Registration) -> Vec<&str> {
+    fingerprints(registration, |_| true)
+}
+
+fn fingerprints(registration: &Registration, wanted: impl Fn(&OpenPgpSigner) -> bool) -> Vec<&str> {
     let mut all = vec![registration.fingerprint.as_str()];
     if let Material::OpenPgp(certificate) = &registration.material {
-        all.extend(certificate.signers.iter().map(|signer| signer.fingerprint.as_str()));
+        all.extend(
+            certificate.signers.iter().filter(|signer| wanted(signer)).map(|signer| signer.fingerprint.as_str()),
+        );
     }
     all.sort_unstable();
     all.dedup();
     all
+}
+
+/// The text of an OpenPGP key without its secret parts, where somebody handed those in.
+pub fn without_secrets(key: &KeyText) -> Option<KeyText> {
+    let KeyText::OpenPgp(text) = key else { return None };
+    let public = openpgp::without_secrets(&openpgp_bytes(text).ok()?)?;
+    Some(KeyText::OpenPgp(STANDARD.encode(public)))
 }

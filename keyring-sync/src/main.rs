@@ -8,6 +8,11 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 
+const COULD_NOT: u8 = 2;
+
+/// Characters of one line of a message.
+const LINE_SHOWN: usize = 2000;
+
 /// Exit codes: 0 yes, 1 no, 2 could not be done, 64 wrong usage.
 fn main() -> ExitCode {
     tracing_subscriber::fmt()
@@ -33,10 +38,19 @@ fn print(report: Report, format: Format) -> ExitCode {
     for note in &report.notes {
         say(&mut io::stderr(), note);
     }
-    match format {
-        Format::Text if report.text.is_empty() => {}
-        Format::Text => say(&mut io::stdout(), &report.text),
-        Format::Json => say(&mut io::stdout(), &versioned(report.json).to_string()),
+    let text = match format {
+        Format::Text => report.text,
+        Format::Json => versioned(report.json).to_string(),
+    };
+    let written = if text.is_empty() { Ok(()) } else { writeln!(io::stdout(), "{text}") };
+    match written {
+        Ok(()) => {}
+        // A reader that has gone away is no failure: what was to be done is done.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        Err(error) => {
+            say(&mut io::stderr(), &format!("keyring-sync: the answer could not be written: {error}"));
+            return ExitCode::from(COULD_NOT);
+        }
     }
     ExitCode::from(u8::from(report.refused))
 }
@@ -57,7 +71,8 @@ fn versioned(json: Value) -> Value {
     versioned
 }
 
-/// A reader that has gone away is no failure: what was to be done is done.
+/// For people: whatever others wrote, nothing in it steers a terminal.
 fn say(out: &mut dyn Write, text: &str) {
-    let _ = writeln!(out, "{text}");
+    let lines: Vec<String> = text.lines().map(|line| countersign_policy::text::shown(line, LINE_SHOWN)).collect();
+    let _ = writeln!(out, "{}", lines.join("\n"));
 }

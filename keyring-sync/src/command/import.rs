@@ -4,6 +4,7 @@ use super::{Context, Operator, read_text};
 use crate::import::allowed_signers::{self, Line, Signer};
 use crate::report::{Failure, Report, count};
 use countersign_policy::id::{Email, PersonId};
+use countersign_policy::keyring::Lifecycle;
 use countersign_policy::signature::ssh;
 use serde_json::json;
 use std::path::PathBuf;
@@ -81,9 +82,17 @@ fn take_signer(operator: &mut Operator<'_>, signer: &Signer) -> Result<bool, Fai
     let now = operator.now();
     // The key first: a refused key must not leave a person behind.
     let registration = ssh::register(&signer.key).map_err(|refusal| Failure::No(format!("key refused: {refusal}")))?;
+    let owner = operator.door.tables().owner(registration.fingerprint.as_str())?;
     let id = match holder(operator, &signer.emails)? {
         Some(id) => id,
         None => {
+            if let Some(owner) = owner {
+                let whose = owner.person.map_or_else(|| "an authority".to_owned(), |id| id.to_string());
+                return Err(Failure::No(format!(
+                    "key {} belongs to {whose}: a key belongs to one person, ever",
+                    registration.fingerprint
+                )));
+            }
             let first = signer.emails.first().ok_or_else(|| Failure::No("it has no principal".to_owned()))?;
             let id = PersonId::new(first.as_str()).map_err(|error| Failure::No(error.to_string()))?;
             if operator.door.exists(&id)? {
@@ -97,6 +106,9 @@ fn take_signer(operator: &mut Operator<'_>, signer: &Signer) -> Result<bool, Fai
     // What became of a key since the file was written is not undone by reading the file again.
     if operator.person(&id)?.key(&registration.fingerprint).is_some() {
         return Ok(false);
+    }
+    if operator.person(&id)?.state(now) == Lifecycle::Terminated {
+        return Err(Failure::No(format!("its address is that of {id}, who was terminated")));
     }
     let taken = operator.say_from(&id, "key_added", json!({"ssh": signer.key}), signer.valid_after.unwrap_or(now))?;
     if let Some(end) = signer.valid_before {

@@ -29,7 +29,9 @@ fn init_at(path: &Path) -> Result<(PathBuf, bool), Failure> {
     std::fs::create_dir_all(folder).map_err(Failure::file(folder))?;
     let mut new = write_new(path, DEFAULT_TEXT)?;
     let config = Config::read(path)?;
-    if !config.registry.exists() {
+    if config.registry.exists() {
+        Registry::open(&config.registry, &config.keyring)?.repair(now())?;
+    } else {
         Registry::create(&config.registry, &config.keyring, now())?;
         new = true;
     }

@@ -114,7 +114,16 @@ fn add(context: &Context, args: Add) -> Result<Report, Failure> {
     };
     let mut names = Vec::new();
     for registration in &registrations {
-        operator.door.add_authority(registration)?;
+        if !operator.door.add_authority(registration)? {
+            let known = authority(&operator.door.tables(), &registration.fingerprint)?;
+            if known.retired.is_some() || known.compromised.is_some() {
+                return Err(Failure::No(format!(
+                    "authority {} was ended{}: make a new one",
+                    registration.fingerprint,
+                    end_words(known.retired, known.compromised)
+                )));
+            }
+        }
         operator.notes.extend(registration.notes.iter().cloned());
         names.push(registration.fingerprint.to_string());
     }
@@ -175,7 +184,16 @@ fn find(tables: &Tables<'_>, name: &KeyName) -> Result<Owner, Failure> {
             return Ok(owner);
         }
     }
-    Err(Failure::No(format!("unknown key {name}")))
+    // The 16 digits that git and gpg print are the end of an OpenPGP fingerprint.
+    let mut owners = match name.key_id() {
+        Some(id) => tables.owners_by_key_id(&id)?,
+        None => Vec::new(),
+    };
+    match (owners.pop(), owners.is_empty()) {
+        (Some(owner), true) => Ok(owner),
+        (Some(_), false) => Err(Failure::No(format!("several keys end in {name}: give the whole fingerprint"))),
+        (None, _) => Err(Failure::No(format!("unknown key {name}"))),
+    }
 }
 
 fn revoke(context: &Context, args: Revoke) -> Result<Report, Failure> {
@@ -184,6 +202,9 @@ fn revoke(context: &Context, args: Revoke) -> Result<Report, Failure> {
     let name = KeyName::from(args.fingerprint);
     let owner = find(&operator.door.tables(), &name)?;
     let (key, reason, now) = (owner.key, args.reason, operator.now());
+    if reason == Reason::Compromised && args.since.is_some_and(|since| since > now) {
+        return Err(Failure::Usage("--since lies in the future".to_owned()));
+    }
     let Some(id) = owner.person else {
         let mark = match reason {
             Reason::Retired => {
@@ -195,7 +216,7 @@ fn revoke(context: &Context, args: Revoke) -> Result<Report, Failure> {
             Reason::Compromised => AuthorityMark::Compromised(Compromised { since: args.since, from: now }),
         };
         let before = authority(&operator.door.tables(), &key)?;
-        if !ended(before.retired, before.compromised, reason, args.since) {
+        if !ended(before.retired, before.compromised, reason, args.since, now) {
             operator.door.mark_authority(&key, mark)?;
         }
         let what = format!("authority {key} is {} now", reason.as_str());
@@ -208,7 +229,7 @@ fn revoke(context: &Context, args: Revoke) -> Result<Report, Failure> {
     };
     let person = operator.person(&id)?;
     let held = person.key(&key).ok_or_else(|| Failure::Fault(format!("{id} lacks their key {key}")))?;
-    if !ended(held.retired, held.compromised, reason, args.since) {
+    if !ended(held.retired, held.compromised, reason, args.since, now) {
         let data = json!({"fingerprint": key, "since": args.since, "reason": reason.as_str()});
         let kind = if reason == Reason::Compromised { "key_compromised" } else { "key_retired" };
         operator.say(&id, kind, data)?;
@@ -227,10 +248,17 @@ fn revoke(context: &Context, args: Revoke) -> Result<Report, Failure> {
 }
 
 /// Whether saying it (again) would change nothing.
-fn ended(retired: Option<Retired>, compromised: Option<Compromised>, reason: Reason, since: Option<Time>) -> bool {
+fn ended(
+    retired: Option<Retired>,
+    compromised: Option<Compromised>,
+    reason: Reason,
+    since: Option<Time>,
+    now: Time,
+) -> bool {
     match reason {
-        Reason::Compromised => compromised.is_some_and(|mark| mark.since <= since),
-        Reason::Retired | Reason::Superseded => retired.is_some_and(|mark| since.is_none_or(|since| mark.at <= since)),
+        Reason::Compromised => compromised.is_some_and(|mark| mark.from <= now && mark.since <= since),
+        // An end that lies ahead is none yet.
+        Reason::Retired | Reason::Superseded => retired.is_some_and(|mark| mark.at <= since.unwrap_or(now)),
     }
 }
 

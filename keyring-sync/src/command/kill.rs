@@ -3,7 +3,7 @@
 use super::{Context, Operator, called};
 use crate::report::{Failure, Report, count};
 use countersign_policy::id::PersonId;
-use countersign_policy::keyring::Lifecycle;
+use countersign_policy::keyring::{Lifecycle, Person};
 use countersign_policy::time::Time;
 use serde_json::json;
 
@@ -20,12 +20,23 @@ pub(super) struct Args {
 
 pub(super) fn run(context: &Context, args: &Args) -> Result<Report, Failure> {
     let mut registry = context.registry()?;
+    // However long somebody else's bulk import takes: giving up would leave the person in.
+    registry.wait_without_end();
     let mut operator = Operator::begin(&mut registry)?;
     let person = operator.person(&args.person)?;
     let now = operator.now();
-    let gone = person.state(now) == Lifecycle::Terminated;
+    if args.since.is_some_and(|since| since > now) {
+        return Err(Failure::Usage("--since lies in the future".to_owned()));
+    }
+    let gone = is_out_for_good(&person, now);
     if !gone {
         operator.say(&person.id, "terminated", json!({"reason": args.reason}))?;
+        if !is_out_for_good(&operator.person(&person.id)?, now) {
+            return Err(Failure::Fault(format!(
+                "{} would not be out: the registry holds word on this person that is newer than this clock",
+                called(&person)
+            )));
+        }
     }
     let mut marked = 0;
     if let Some(since) = args.since {
@@ -50,4 +61,13 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Report, Failure> {
     let already = format!("{} was terminated already", called(&person));
     let json = json!({"person": person.id, "state": "terminated", "keys_compromised": marked, "since": args.since});
     operator.finish(&what, &already, json)
+}
+
+/// By an operator's word, and with nothing on record that would let the person in again. What HR ended may be
+/// cancelled by HR; a kill may not.
+fn is_out_for_good(person: &Person, now: Time) -> bool {
+    let last = person.lifecycle.last();
+    person.state(now) == Lifecycle::Terminated
+        && person.left_abruptly(now)
+        && last.is_some_and(|last| last.state == Lifecycle::Terminated && last.from <= now)
 }

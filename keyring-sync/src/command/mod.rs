@@ -7,6 +7,7 @@ mod init;
 mod key;
 mod kill;
 mod person;
+mod publish;
 mod status;
 mod undo;
 
@@ -24,7 +25,7 @@ use countersign_registry::{Published, Registry};
 use serde_json::{Value, json};
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// Largest file read whole: ten million short events.
 const FILE_MAX: u64 = 1 << 30;
@@ -70,6 +71,8 @@ enum Command {
     /// Bring persons and keys over from elsewhere
     #[command(subcommand)]
     Import(import::Command),
+    /// Publish the keyring again: confirms that it is current, and mends one that is damaged
+    Publish,
     /// Write persons and keys for other programs
     #[command(subcommand)]
     Export(export::Command),
@@ -86,6 +89,7 @@ impl Cli {
             Command::Apply(args) => apply::run(&context, &args),
             Command::Kill(args) => kill::run(&context, &args),
             Command::Undo(args) => undo::run(&context, &args),
+            Command::Publish => publish::run(&context),
             Command::Import(command) => import::run(&context, command),
             Command::Export(command) => export::run(&context, &command),
         }
@@ -100,7 +104,12 @@ struct Context {
 impl Context {
     fn registry(&self) -> Result<Registry, Failure> {
         let config = Config::read(&self.config)?;
-        Ok(Registry::open(&config.registry, &config.keyring)?)
+        let registry = Registry::open(&config.registry, &config.keyring)?;
+        // A program that ended between its commit and its rename left readers with an older state.
+        if let Err(error) = registry.repair(now()) {
+            tracing::warn!(%error, "the published keyring is not this registry's latest");
+        }
+        Ok(registry)
     }
 }
 
@@ -111,6 +120,8 @@ fn now() -> Time {
 /// The operator's own assertions, taken one after the other and committed together.
 struct Operator<'r> {
     door: Door<'r>,
+    /// When this is heard: after everything that was heard before, even where the clock was set back since.
+    heard: Time,
     events: Vec<String>,
     notes: Vec<String>,
 }
@@ -118,8 +129,10 @@ struct Operator<'r> {
 impl<'r> Operator<'r> {
     /// The instant is taken under the lock: what waits for another writer happens after it.
     fn begin(registry: &'r mut Registry) -> Result<Self, Failure> {
-        let change = registry.begin(now())?;
-        Ok(Operator { door: Door::new(change, now()), events: Vec::new(), notes: Vec::new() })
+        let door = Door::new(registry.begin(now())?, now());
+        let last = door.tables().last_event()?.map_or(Time::MIN, |event| event.received_at);
+        let heard = door.now().max(last.plus(Duration::from_millis(1)));
+        Ok(Operator { door, heard, events: Vec::new(), notes: Vec::new() })
     }
 
     fn now(&self) -> Time {
@@ -139,8 +152,8 @@ impl<'r> Operator<'r> {
     }
 
     fn say_from(&mut self, person: &PersonId, kind: &str, data: Value, effective: Time) -> Result<bool, Failure> {
-        let line = operator_line(person, kind, data, effective, self.now());
-        let event = Event::parse(&line, self.now()).map_err(|error| Failure::No(error.to_string()))?;
+        let line = operator_line(person, kind, data, effective, self.heard);
+        let event = Event::parse(&line, self.heard).map_err(|error| Failure::No(error.to_string()))?;
         let id = event.id.to_string();
         match self.door.admit(event)? {
             Admitted::Known => Ok(false),

@@ -26,8 +26,11 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Report, Failure> {
     let in_words: Vec<String> = by_state.iter().map(|(state, number)| format!("{number} {}", state.as_str())).collect();
     let publication = match published {
         Some(published) if published == epoch => format!("published as epoch {epoch}"),
-        Some(published) => format!("epoch {epoch}, but readers see {published}: the next change publishes it"),
-        None => format!("epoch {epoch}, not published: the next change publishes it"),
+        Some(published) if published > epoch => format!(
+            "epoch {epoch}, but readers see {published}: an older registry was put back, and nothing is published"
+        ),
+        Some(published) => format!("epoch {epoch}, but readers see {published}: `keyring-sync publish` mends it"),
+        None => format!("epoch {epoch}, not published: `keyring-sync publish` mends it"),
     };
     let (keys, events, last) = (tables.key_count()?, tables.event_count()?, tables.last_event()?);
     let last_words = last.as_ref().map_or(String::new(), |event| {

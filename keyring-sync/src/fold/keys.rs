@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 
 /// Every key that was ever added, ordered by fingerprint.
 pub(super) fn keys(log: &Log<'_>, materials: &BTreeMap<Fingerprint, Material>) -> Vec<Key> {
-    let mut keys = added(log, materials);
-    retire_with_engagement(log, &mut keys);
+    let (mut keys, heard) = added(log, materials);
+    retire_with_engagement(log, &mut keys, &heard);
     for entry in log.iter() {
         match &entry.event.claim {
             Claim::KeyRetired(retired) if entry.force.lasts() => {
@@ -32,16 +32,22 @@ pub(super) fn keys(log: &Log<'_>, materials: &BTreeMap<Fingerprint, Material>) -
             _ => {}
         }
     }
-    fall_together(&mut keys);
+    fall_together(&mut keys, &heard);
     keys
 }
 
-fn added(log: &Log<'_>, materials: &BTreeMap<Fingerprint, Material>) -> Vec<Key> {
+/// Since when each key is known: what a source says later, and dates back, is no older for it.
+type Heard = BTreeMap<Fingerprint, Time>;
+
+fn added(log: &Log<'_>, materials: &BTreeMap<Fingerprint, Material>) -> (Vec<Key>, Heard) {
+    let mut heard = Heard::new();
     let mut enrolments: BTreeMap<&Fingerprint, (Spans, Time, Option<&KeyAdded>)> = BTreeMap::new();
     // By assertion, so that of several enrolments the newest tells the scope.
     for entry in log.iter() {
         let Claim::KeyAdded(added) = &entry.event.claim else { continue };
         let Some(fingerprint) = &added.fingerprint else { continue };
+        let said = entry.event.effective_at.max(entry.event.asserted_at);
+        heard.entry(fingerprint.clone()).and_modify(|first| *first = said.min(*first)).or_insert(said);
         let effective = entry.event.effective_at;
         let (force, first, latest) = enrolments.remove(fingerprint).unwrap_or((Spans::default(), effective, None));
         let latest = if entry.force.lasts() { Some(added) } else { latest.or(Some(added)) };
@@ -70,7 +76,7 @@ fn added(log: &Log<'_>, materials: &BTreeMap<Fingerprint, Material>) -> Vec<Key>
     for (key, enrolled_by) in keys.iter_mut().zip(fingerprints) {
         key.enrolled_by = enrolled_by;
     }
-    keys
+    (keys, heard)
 }
 
 fn called(keys: &[Key], name: &KeyName) -> Option<Fingerprint> {
@@ -78,16 +84,17 @@ fn called(keys: &[Key], name: &KeyName) -> Option<Fingerprint> {
 }
 
 /// A new engagement begins with new keys: those from before stay retired.
-fn retire_with_engagement(log: &Log<'_>, keys: &mut [Key]) {
+fn retire_with_engagement(log: &Log<'_>, keys: &mut [Key], heard: &Heard) {
     for engagement in standing::engagements(log) {
-        for key in keys.iter_mut().filter(|key| key.added <= engagement.former_end) {
+        let before = |key: &&mut Key| heard.get(&key.fingerprint).is_none_or(|heard| *heard <= engagement.known);
+        for key in keys.iter_mut().filter(before) {
             retire(key, Retired { at: engagement.former_end, reason: RetireReason::Retired });
         }
     }
 }
 
 /// What was enrolled on the word of a compromised key, after it fell into other hands, falls too.
-fn fall_together(keys: &mut [Key]) {
+fn fall_together(keys: &mut [Key], heard: &Heard) {
     // Each round lets at least one more key fall, so there are at most as many rounds as keys.
     for _ in 0..keys.len() {
         let fallen: Vec<(Fingerprint, Compromised)> =
@@ -95,7 +102,8 @@ fn fall_together(keys: &mut [Key]) {
         let mut changed = false;
         for key in keys.iter_mut() {
             for (by, mark) in &fallen {
-                let after = mark.since.is_none_or(|since| key.added >= since);
+                let enrolled = heard.get(&key.fingerprint);
+                let after = mark.since.is_none_or(|since| enrolled.is_none_or(|enrolled| *enrolled >= since));
                 if key.enrolled_by.as_ref() == Some(by) && &key.fingerprint != by && after {
                     let before = key.compromised;
                     compromise(key, Compromised { since: None, from: mark.from });

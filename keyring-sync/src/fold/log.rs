@@ -91,9 +91,8 @@ impl<'e> Log<'e> {
 /// Whether `retraction` takes `target` back. A compromise is never taken back.
 pub(crate) fn retracts(retraction: &Event, target: &Event) -> bool {
     let Claim::Retracted(retracted) = &retraction.claim else { return false };
-    let source = match &retracted.source {
-        Some(source) => source == &target.source,
-        None => target.source == retraction.source || retraction.is_operators(),
-    };
-    source && retracted.event == target.id && !matches!(target.claim, Claim::KeyCompromised(_))
+    // A source takes back its own word; an operator anybody's.
+    let entitled = target.source == retraction.source || retraction.is_operators();
+    let meant = retracted.source.as_ref().is_none_or(|source| source == &target.source);
+    entitled && meant && retracted.event == target.id && !matches!(target.claim, Claim::KeyCompromised(_))
 }

@@ -16,6 +16,8 @@ pub(super) struct Engagement<'l, 'e> {
     pub rehired: &'l Entry<'e>,
     /// When the engagement before it ended.
     pub former_end: Time,
+    /// When that was known, if later: HR dates back.
+    pub known: Time,
 }
 
 /// The engagements after a termination that stands.
@@ -28,7 +30,9 @@ pub(super) fn engagements<'l, 'e>(log: &'l Log<'e>) -> Vec<Engagement<'l, 'e>> {
         }
         for rehired in &rehirings {
             if rehired.lifts(termination) && rehired.force.lasts() {
-                engagements.push(Engagement { rehired, former_end: termination.event.effective_at });
+                let former_end = termination.event.effective_at;
+                let known = former_end.max(termination.event.asserted_at);
+                engagements.push(Engagement { rehired, former_end, known });
             }
         }
     }

@@ -54,8 +54,10 @@ pub(crate) fn publish(dir: &Path, tables: &Tables<'_>, now: Time) -> Result<Publ
     write_overlay(dir, tables, &Head { epoch, published_at: now, ..base }, &persons)?;
     let took = started.elapsed();
     if size.persons > OVERLAY_PERSONS || size.bytes > OVERLAY_BYTES {
-        // The change is out already; this only keeps the next cold starts short.
-        write_base(dir, tables, epoch, now)?;
+        // The change is out already; this only keeps the next cold starts short, and the next change tries again.
+        if let Err(error) = write_base(dir, tables, epoch, now) {
+            tracing::warn!(%error, "the base of the keyring could not be written anew");
+        }
     }
     Ok(Published { epoch, took })
 }
@@ -132,7 +134,10 @@ fn replace(
         fs::rename(&new, &path)?;
         File::open(dir)?.sync_all()
     };
-    write().map_err(StoreError::io(&path))
+    write().map_err(|error| {
+        let _ = fs::remove_file(&new);
+        StoreError::io(&path)(error)
+    })
 }
 
 /// Keeps the base in use and the one before it, which slow readers may be about to open.
@@ -151,11 +156,10 @@ fn remove_old(dir: &Path, latest: &str, former: Option<&str>) -> Result<(), Stor
 
 fn make_folder(dir: &Path) -> Result<(), StoreError> {
     match fs::create_dir(dir) {
-        Ok(()) => {
-            let folder = File::open(dir).map_err(StoreError::io(dir))?;
-            fchmod(&folder, FOLDER_MODE).map_err(|error| StoreError::io(dir)(error.into()))
-        }
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(StoreError::io(dir)(error)),
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
+        Err(error) => return Err(StoreError::io(dir)(error)),
     }
+    let folder = File::open(dir).map_err(StoreError::io(dir))?;
+    fchmod(&folder, FOLDER_MODE).map_err(|error| StoreError::io(dir)(error.into()))
 }

@@ -48,7 +48,7 @@ impl Tables<'_> {
         person: Option<&PersonId>,
     ) -> Result<(), StoreError> {
         match self.owner(fingerprint)? {
-            Some(owner) if owner.person.as_ref() == person => return Ok(()),
+            Some(owner) if owner.person.as_ref() == person && &owner.key == key => return Ok(()),
             Some(_) => return Err(StoreError::Damaged(format!("{fingerprint} belongs to somebody else"))),
             None => {}
         }
@@ -69,6 +69,16 @@ impl Tables<'_> {
             key: Fingerprint::new(&key).map_err(StoreError::damaged)?,
             person: person.map(|id| PersonId::new(&id).map_err(StoreError::damaged)).transpose()?,
         }))
+    }
+
+    /// Whose OpenPGP fingerprints end in these 16 upper-case hex digits. Reads all of them: for an operator's
+    /// question, not for a push.
+    pub fn owners_by_key_id(&self, id: &str) -> Result<Vec<Owner>, StoreError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT fingerprint FROM fingerprint WHERE length(fingerprint) = 40 AND substr(fingerprint, 25) = ?1",
+        )?;
+        let found: Vec<String> = statement.query_map([id], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        found.iter().filter_map(|fingerprint| self.owner(fingerprint).transpose()).collect()
     }
 
     pub fn key(&self, fingerprint: &Fingerprint) -> Result<Option<KeyRow>, StoreError> {

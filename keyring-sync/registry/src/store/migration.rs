@@ -30,8 +30,11 @@ const STEPS: &[&str] = &["
     CREATE TABLE person (
         id TEXT PRIMARY KEY,
         epoch INTEGER NOT NULL,
+        -- What is published.
         record BLOB NOT NULL,
-        index_keys BLOB NOT NULL
+        index_keys BLOB NOT NULL,
+        -- What is not: who is watched and why is nobody's business but the registry's.
+        marks BLOB NOT NULL
     ) STRICT;
     CREATE INDEX person_epoch ON person (epoch);
     CREATE TRIGGER person_never_goes BEFORE DELETE ON person BEGIN SELECT RAISE(ABORT, 'persons are never deleted'); END;

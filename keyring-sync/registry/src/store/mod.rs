@@ -24,6 +24,8 @@ use std::time::{Duration, Instant};
 const LOCK_PATIENCE: Duration = Duration::from_secs(30);
 /// Short, so that an urgent offboarding follows right after the writer before it.
 const LOCK_RETRY: Duration = Duration::from_millis(1);
+/// Whoever waits longer is told what for.
+const LOCK_TOLD: Duration = Duration::from_secs(1);
 
 /// Why the registry could not be read, written or published.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +75,8 @@ pub struct Registry {
     connection: Connection,
     path: PathBuf,
     keyring: PathBuf,
+    /// How long to wait for another writer; `None`: as long as it takes.
+    patience: Option<Duration>,
 }
 
 impl Registry {
@@ -117,7 +121,12 @@ impl Registry {
         connection.pragma_update(None, "synchronous", "full")?;
         connection.pragma_update(None, "foreign_keys", true)?;
         connection.set_prepared_statement_cache_capacity(64);
-        Ok(Registry { connection, path: path.to_owned(), keyring: keyring.to_owned() })
+        Ok(Registry { connection, path: path.to_owned(), keyring: keyring.to_owned(), patience: Some(LOCK_PATIENCE) })
+    }
+
+    /// From now on waits for other writers as long as it takes.
+    pub fn wait_without_end(&mut self) {
+        self.patience = None;
     }
 
     /// What the registry holds at this moment, for reading.
@@ -139,17 +148,39 @@ impl Registry {
         Ok(Publication { registry: self.tables().epoch()?, published: publish::published_epoch(&self.keyring) })
     }
 
-    /// Waits for the writers before this one and begins a change. A publication that is missing,
-    /// because a program ended between its commit and its rename, is made up for first.
+    /// Publishes this epoch again, confirmed at `now`; a damaged keyring is written anew.
+    pub fn publish(&self, now: Time) -> Result<Published, StoreError> {
+        let _lock = self.lock()?;
+        publish::publish(&self.keyring, &self.tables(), now)
+    }
+
+    /// Makes up for a publication that is missing because a program ended between its commit and its rename.
+    pub fn repair(&self, now: Time) -> Result<(), StoreError> {
+        if !self.is_published()? {
+            let _lock = self.lock()?;
+            self.make_up(now)?;
+        }
+        Ok(())
+    }
+
+    fn is_published(&self) -> Result<bool, StoreError> {
+        let Publication { registry, published } = self.publication()?;
+        Ok(published == Some(registry))
+    }
+
+    /// Under the lock.
+    fn make_up(&self, now: Time) -> Result<(), StoreError> {
+        if !self.is_published()? {
+            publish::publish(&self.keyring, &self.tables(), now)?;
+        }
+        Ok(())
+    }
+
+    /// Waits for the writers before this one and begins a change.
     pub fn begin(&mut self, now: Time) -> Result<Change<'_>, StoreError> {
         let lock = self.lock()?;
+        self.make_up(now)?;
         let epoch = self.tables().epoch()?;
-        match publish::published_epoch(&self.keyring) {
-            Some(published) if published == epoch => {}
-            _ => {
-                publish::publish(&self.keyring, &self.tables(), now)?;
-            }
-        }
         let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
         Ok(Change {
             connection: &self.connection,
@@ -165,11 +196,18 @@ impl Registry {
         let path = self.path.with_extension("lock");
         let opened = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
         let file = opened.map_err(StoreError::io(&path))?;
-        let until = Instant::now() + LOCK_PATIENCE;
+        let begun = Instant::now();
+        let mut told = false;
         loop {
             match file.try_lock() {
                 Ok(()) => return Ok(file),
-                Err(TryLockError::WouldBlock) if Instant::now() < until => std::thread::sleep(LOCK_RETRY),
+                Err(TryLockError::WouldBlock) if self.patience.is_none_or(|most| begun.elapsed() < most) => {
+                    if !told && begun.elapsed() > LOCK_TOLD {
+                        told = true;
+                        tracing::warn!("another keyring-sync is writing to the registry; waiting for it");
+                    }
+                    std::thread::sleep(LOCK_RETRY);
+                }
                 Err(TryLockError::WouldBlock) => return Err(StoreError::Locked),
                 Err(TryLockError::Error(error)) => return Err(StoreError::io(&path)(error)),
             }

@@ -5,7 +5,9 @@ use crate::published::IndexKey;
 use crate::published::overlay::StoredPerson;
 use countersign_policy::id::{Account, Email, PersonId};
 use countersign_policy::keyring::Person;
+use countersign_policy::time::Span;
 use rusqlite::{OptionalExtension, params};
+use serde::{Deserialize, Serialize};
 
 /// How much changed since an epoch.
 #[derive(Clone, Copy, Debug)]
@@ -14,38 +16,60 @@ pub(crate) struct Changed {
     pub bytes: u64,
 }
 
+/// What the registry keeps to itself.
+#[derive(Default, Serialize, Deserialize)]
+struct Marks {
+    watch: Vec<Span>,
+    legal_hold: Vec<Span>,
+}
+
+/// The record that everybody may read, and the rest.
+fn split(person: &Person) -> Result<(Vec<u8>, Vec<u8>), StoreError> {
+    let mut public = person.clone();
+    let marks = Marks { watch: std::mem::take(&mut public.watch), legal_hold: std::mem::take(&mut public.legal_hold) };
+    let write = |record: Result<Vec<u8>, serde_json::Error>| record.map_err(StoreError::json);
+    Ok((write(serde_json::to_vec(&public))?, write(serde_json::to_vec(&marks))?))
+}
+
+fn join(record: &[u8], marks: &[u8]) -> Result<Person, StoreError> {
+    let mut person: Person = serde_json::from_slice(record).map_err(StoreError::json)?;
+    let Marks { watch, legal_hold } = serde_json::from_slice(marks).map_err(StoreError::json)?;
+    (person.watch, person.legal_hold) = (watch, legal_hold);
+    Ok(person)
+}
+
 impl Change<'_> {
     /// Replaces the folded record of a person.
     pub fn put_person(&self, person: &Person) -> Result<(), StoreError> {
-        let record = serde_json::to_vec(person).map_err(StoreError::json)?;
+        let (record, marks) = split(person)?;
         let keys: Vec<u8> = IndexKey::all_of(person).into_iter().flat_map(|key| key.0).collect();
         let epoch = i64::try_from(self.next_epoch()).map_err(StoreError::damaged)?;
         let tables = self.tables();
         let mut statement = tables.connection.prepare_cached(
-            "INSERT INTO person (id, epoch, record, index_keys) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT (id) DO UPDATE SET epoch = ?2, record = ?3, index_keys = ?4
-             WHERE record <> ?3",
+            "INSERT INTO person (id, epoch, record, index_keys, marks) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (id) DO UPDATE SET epoch = iif(record = ?3, epoch, ?2), record = ?3, index_keys = ?4, marks = ?5",
         )?;
-        statement.execute(params![person.id.as_str(), epoch, record, keys])?;
+        statement.execute(params![person.id.as_str(), epoch, record, keys, marks])?;
         Ok(())
     }
 }
 
 impl Tables<'_> {
     pub fn person(&self, id: &PersonId) -> Result<Option<Person>, StoreError> {
-        let mut statement = self.connection.prepare_cached("SELECT record FROM person WHERE id = ?1")?;
-        let record: Option<Vec<u8>> = statement.query_row([id.as_str()], |row| row.get(0)).optional()?;
-        record.map(|record| serde_json::from_slice(&record).map_err(StoreError::json)).transpose()
+        let mut statement = self.connection.prepare_cached("SELECT record, marks FROM person WHERE id = ?1")?;
+        let found: Option<(Vec<u8>, Vec<u8>)> =
+            statement.query_row([id.as_str()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        found.map(|(record, marks)| join(&record, &marks)).transpose()
     }
 
     /// Every person, ordered by id.
     pub fn persons(&self) -> Result<Vec<Person>, StoreError> {
-        let mut statement = self.connection.prepare_cached("SELECT record FROM person ORDER BY id")?;
+        let mut statement = self.connection.prepare_cached("SELECT record, marks FROM person ORDER BY id")?;
         let mut rows = statement.query([])?;
         let mut persons = Vec::new();
         while let Some(row) = rows.next()? {
-            let record: Vec<u8> = row.get(0)?;
-            persons.push(serde_json::from_slice(&record).map_err(StoreError::json)?);
+            let (record, marks): (Vec<u8>, Vec<u8>) = (row.get(0)?, row.get(1)?);
+            persons.push(join(&record, &marks)?);
         }
         Ok(persons)
     }
