@@ -53,6 +53,12 @@ pub enum Command {
         /// plain, gitea, forgejo, gitlab or gitolite
         #[arg(long, default_value = "plain", value_name = "KIND")]
         forge: String,
+        /// Another repository stood here before: nothing that is on record of it counts for this one
+        #[arg(long)]
+        anew: bool,
+        /// Where this very repository was before
+        #[arg(long, value_name = "OLD_PATH", conflicts_with = "anew")]
+        moved_from: Option<PathBuf>,
     },
     /// History from before, on record
     #[command(subcommand)]

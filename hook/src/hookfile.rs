@@ -86,6 +86,17 @@ impl HookFile {
         }
     }
 
+    /// The hook that stood here before ours, `hooks/NAME.local`, which ours runs after its own yes. Only directly in
+    /// `hooks/`: a forge's own folders run whatever lies in them.
+    pub fn local(place: &Path) -> Option<PathBuf> {
+        let in_hooks = place.parent().and_then(Path::file_name).is_some_and(|folder| folder == "hooks");
+        in_hooks.then(|| {
+            let mut name = place.as_os_str().to_owned();
+            name.push(".local");
+            PathBuf::from(name)
+        })
+    }
+
     /// Which hook git wants when it runs this file as `path`.
     pub fn kind(&self, path: &Path) -> Option<HookKind> {
         let by_name = || path.file_name()?.to_str()?.split('.').next()?.parse().ok();

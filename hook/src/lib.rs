@@ -17,6 +17,7 @@ pub mod incident;
 pub mod judge;
 pub mod ledger;
 pub mod log;
+pub mod placement;
 pub mod post_receive;
 pub mod pre_receive;
 pub mod push;

@@ -3,18 +3,21 @@
 use clap::Parser;
 use clap::error::ErrorKind;
 use countersign::call::{Call, Clock, Outcome};
-use countersign::cli::{Cli, Command};
+use countersign::cli::{self, Cli, OutputFormat};
 use countersign::command;
 use countersign::forge::ForgeKind;
 use countersign::hookfile::{HookFile, HookKind};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode, Stdio};
 
 const WRONG_USAGE: u8 = 64;
 const COULD_NOT: u8 = 2;
+
+/// What is kept of a hook's input for the hook that runs after ours: more than `limits.refs` updates take.
+const INPUT_MAX: u64 = 128 * 1024 * 1024;
 
 /// One pipe buffer: what a pipe that can be written to takes without blocking.
 const AT_ONCE: usize = 4096;
@@ -42,7 +45,10 @@ fn as_hook(arguments: &[OsString]) -> Option<u8> {
         let path = PathBuf::from(arguments.get(2)?);
         return Some(match HookFile::read(&path) {
             Ok(file) => match file.kind(&path) {
-                Some(hook) => run_hook(hook, file.config, file.forge, &rest(3)),
+                Some(hook) => {
+                    let local = HookFile::local(&path).filter(|local| local.is_file());
+                    run_hook(hook, file.config, file.forge, &rest(3), local.as_deref())
+                }
                 None => {
                     say(
                         "countersign: push could not be decided: the hook was called by no hook's name   [policy-unreadable]",
@@ -58,17 +64,50 @@ fn as_hook(arguments: &[OsString]) -> Option<u8> {
     }
     let name = Path::new(arguments.first()?).file_name()?.to_str()?;
     let hook: HookKind = name.parse().ok()?;
-    Some(run_hook(hook, PathBuf::from("/etc/countersign/policy.yaml"), ForgeKind::Plain, &rest(1)))
+    Some(run_hook(hook, PathBuf::from("/etc/countersign/policy.yaml"), ForgeKind::Plain, &rest(1), None))
 }
 
-fn run_hook(hook: HookKind, config: PathBuf, forge: ForgeKind, arguments: &[String]) -> u8 {
+/// Runs our hook and, after its yes, the one that stood here before.
+fn run_hook(hook: HookKind, config: PathBuf, forge: ForgeKind, arguments: &[String], local: Option<&Path>) -> u8 {
+    let Some(local) = local else { return our_hook(hook, config, forge, arguments, std::io::stdin().lock()) };
+    let mut input = Vec::new();
+    let read = std::io::stdin().lock().take(INPUT_MAX + 1).read_to_end(&mut input);
+    if read.is_err() || input.len() as u64 > INPUT_MAX {
+        say("countersign: push could not be decided: its ref updates could not be read   [repository-unreadable]");
+        return COULD_NOT;
+    }
+    let code = our_hook(hook, config, forge, arguments, input.as_slice());
+    if code != 0 {
+        return code;
+    }
+    match run_local(local, arguments, &input) {
+        Ok(code) => code,
+        Err(error) => {
+            let shown = countersign_policy::text::shown(&local.to_string_lossy(), 200);
+            say(&format!("countersign: accepted, but {shown} could not be run: {error}"));
+            COULD_NOT
+        }
+    }
+}
+
+fn run_local(local: &Path, arguments: &[String], input: &[u8]) -> std::io::Result<u8> {
+    let mut child = Command::new(local).args(arguments).stdin(Stdio::piped()).spawn()?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // It need not read what it is told.
+        let _ = stdin.write_all(input);
+    }
+    let code = child.wait()?.code().and_then(|code| u8::try_from(code).ok());
+    Ok(code.unwrap_or(COULD_NOT))
+}
+
+fn our_hook(hook: HookKind, config: PathBuf, forge: ForgeKind, arguments: &[String], input: impl Read) -> u8 {
     let variables = |name: &str| std::env::var_os(name);
     let call = Call { config, forge, variables: &variables, clock: Clock::system() };
     let Ok(cwd) = std::env::current_dir() else {
         say("countersign: push could not be decided: the folder of the repository is gone   [repository-unreadable]");
         return COULD_NOT;
     };
-    let outcome = countersign::run(hook, &call, arguments, &cwd, std::io::stdin().lock());
+    let outcome = countersign::run(hook, &call, arguments, &cwd, input);
     match hook {
         HookKind::ReferenceTransaction => say_without_waiting(&outcome),
         HookKind::PreReceive | HookKind::PostReceive => {
@@ -119,9 +158,9 @@ fn as_command(arguments: Vec<OsString>) -> u8 {
             };
         }
     };
-    if let Command::Hook { hook, arguments, forge } = &cli.command {
+    if let cli::Command::Hook { hook, arguments, forge } = &cli.command {
         return match (hook.parse::<HookKind>(), forge.parse::<ForgeKind>()) {
-            (Ok(hook), Ok(forge)) => run_hook(hook, cli.config.clone(), forge, arguments),
+            (Ok(hook), Ok(forge)) => run_hook(hook, cli.config.clone(), forge, arguments, None),
             (Err(()), _) => {
                 say("countersign: hooks are pre-receive, post-receive and reference-transaction");
                 WRONG_USAGE
@@ -141,6 +180,7 @@ fn as_command(arguments: Vec<OsString>) -> u8 {
         }
         Ok(Err(error)) => {
             say(&format!("countersign: {error}"));
+            tell_programs(cli.format, &error.to_string());
             error.code()
         }
         Err(incident) => {
@@ -148,7 +188,16 @@ fn as_command(arguments: Vec<OsString>) -> u8 {
                 "countersign: this is a bug of countersign itself, incident {}   [internal-error]",
                 incident.id
             ));
+            tell_programs(cli.format, &format!("internal error, incident {}", incident.id));
             COULD_NOT
         }
+    }
+}
+
+/// A program that asked for JSON gets JSON, also for an answer that there is none.
+fn tell_programs(format: OutputFormat, error: &str) {
+    if format == OutputFormat::Json {
+        let json = serde_json::json!({ "schema_version": 1, "error": error });
+        let _ = writeln!(std::io::stdout().lock(), "{json}");
     }
 }

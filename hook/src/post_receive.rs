@@ -44,6 +44,7 @@ fn apply(call: &Call, environment: &GitEnvironment, cwd: &Path, input: impl Read
             continue;
         };
         let late = if checked_before || !found.enforced { None } else { stale(&site, &ledger, &found, now)? };
+        let late = late.map(|stale| stale.reason());
         if let Some(reason) = &late {
             tracing::warn!(r#ref = %update.name, %reason, "applied late: no reference-transaction hook checked it");
         }

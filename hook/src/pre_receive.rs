@@ -129,14 +129,14 @@ impl Gate<'_> {
         let policy = &self.site.policy;
         let repository = scene.repository.insert(Repository::from_hook(environment, cwd)?).clone();
         let names = scene.names.insert(site::names(&repository, self.says)?).clone();
-        self.site.check_clock(ledger, self.received_at)?;
+        // The clock of this moment: a push that waited long is no sign of a clock that went back.
+        self.site.check_clock(ledger, self.call.clock.now())?;
         scene.known = Some(site::identify(ledger, &repository, self.says)?);
         let objects = Objects::open(&repository)?;
         let helper = self.site.x509();
         for _ in 0..TRIES {
-            let keyring = self.site.keyring()?;
+            let keyring = self.site.fit_keyring(ledger, self.received_at)?;
             scene.epoch = keyring.epoch();
-            self.site.check_keyring(&keyring, ledger, self.received_at)?;
             let (pusher, notes) = self.pusher(&keyring)?;
             scene.pusher = pusher.clone();
             let ground =
@@ -147,10 +147,7 @@ impl Gate<'_> {
                 names: &names,
                 objects: &objects,
                 ledger: ledger.read(),
-                repository_id: match &scene.known {
-                    Some(Known::Here(id) | Known::Moved(id)) => Some(*id),
-                    _ => None,
-                },
+                repository_id: scene.known.as_ref().and_then(Known::id),
                 forge: self.call.forge,
                 says: self.says,
                 pusher,
@@ -243,6 +240,7 @@ impl Gate<'_> {
             findings_not_listed,
             policy_digest: policy.digest.clone(),
             registry_epoch: scene.epoch,
+            recorded: true,
         };
         let entry = Entry {
             id,
@@ -250,19 +248,18 @@ impl Gate<'_> {
             judgement: &mut judgement,
             repository: scene.known.as_ref(),
             names: scene.names.as_ref(),
-            forge_id: self.says.repository_id.clone(),
+            forge_id: scene.names.as_ref().and_then(|names| site::forge_id(&names.path, self.says)),
             dependencies,
         };
-        match record::write(ledger, entry, limits.ledger_wait.get(), self.call.clock.now()) {
-            Ok(_) => {}
-            Err(error) if verdict.decision == Decision::Accept || verdict.mode == Mode::Observe => {
-                let unfit = Unfit::from(error);
-                verdict.findings.push(unfit.finding());
+        if let Err(error) = record::write(ledger, entry, limits.ledger_wait.get(), self.call.clock.now()) {
+            tracing::error!(verdict = %id, %error, "the verdict could not be recorded");
+            verdict.recorded = false;
+            if verdict.decision == Decision::Accept || verdict.mode == Mode::Observe {
+                verdict.findings.push(Unfit::from(error).finding());
                 verdict.decision = Decision::Undecided;
                 // Without its record nothing passes, not even where we only observe.
                 verdict.enforced = true;
             }
-            Err(error) => tracing::error!(%error, "the verdict could not be recorded"),
         }
         Outcome { lines: self.say(&verdict), exit_code: verdict.exit_code() }
     }
@@ -278,9 +275,11 @@ fn plain_fact(update: &RefUpdate) -> countersign_policy::verdict::RefFact {
 
 /// Policy or ledger cannot be read: nothing can be recorded, and nothing passes.
 fn without_ledger(call: &Call, says: &ServerSays, now: Time, unfit: &Unfit) -> Outcome {
+    let id = VerdictId::generate();
+    tracing::error!(verdict = %id, "nothing can be recorded");
     let verdict = Verdict {
         schema_version: Verdict::SCHEMA_VERSION,
-        verdict: VerdictId::generate().to_string(),
+        verdict: id.to_string(),
         received_at: now,
         mode: Mode::Enforce,
         decision: Decision::Undecided,
@@ -293,6 +292,7 @@ fn without_ledger(call: &Call, says: &ServerSays, now: Time, unfit: &Unfit) -> O
         findings_not_listed: 0,
         policy_digest: String::new(),
         registry_epoch: 0,
+        recorded: false,
     };
     let lines = message::render(&verdict).iter().map(|line| forge::line(call.forge, says, line)).collect();
     Outcome { lines, exit_code: Decision::Undecided.exit_code() }

@@ -122,10 +122,11 @@ pub fn write(
     let mut verdict = entry.verdict.clone();
     let judgement = entry.judgement;
     ledger.write(wait, now, |writer| {
-        let mut repository = match entry.repository {
-            Some(Known::Here(id) | Known::Moved(id)) => Some(*id),
-            Some(Known::New) | None => None,
-        };
+        let mut repository = entry.repository.and_then(Known::id);
+        if let (Some(Known::Unnamed(id)), Some(names)) = (entry.repository, entry.names) {
+            let facts = RepositoryFacts { id: *id, path: names.path.clone(), forge: entry.forge_id.clone() };
+            writer.place_repository(facts, b"{}")?;
+        }
         if let (Some(Known::New | Known::Moved(_)), Some(names)) = (entry.repository, entry.names) {
             // Two first pushes at once must not make two repositories of one;
             // but what a forge made anew in the place of a deleted one is another.

@@ -98,9 +98,11 @@ impl Site {
         Helper::new(program, settings, self.policy.limits.time.get())
     }
 
-    /// The keyring may be used now: not too old, and not older than one that was used before.
-    pub fn check_keyring(&self, keyring: &PublishedKeyring, ledger: &Ledger, now: Time) -> Result<(), Unfit> {
+    /// The keyring that may be used now: not too old, and not older than one that was used before.
+    pub fn fit_keyring(&self, ledger: &Ledger, now: Time) -> Result<PublishedKeyring, Unfit> {
+        // In this order: beside us others use, and put on record, what is published after our look at the ledger.
         let head = ledger.head()?;
+        let keyring = self.keyring()?;
         if keyring.epoch() < head.registry_epoch {
             let detail =
                 format!("the keyring has epoch {}, the ledger has seen {}", keyring.epoch(), head.registry_epoch);
@@ -112,7 +114,7 @@ impl Site {
             let detail = format!("the keyring was published at {}", keyring.published_at());
             return Err(Unfit::new(&rule::registry_stale::RULE, detail));
         }
-        Ok(())
+        Ok(keyring)
     }
 
     pub fn check_clock(&self, ledger: &Ledger, now: Time) -> Result<(), Unfit> {
@@ -130,24 +132,39 @@ impl Site {
 #[derive(Debug)]
 pub enum Known {
     Here(RepositoryId),
+    /// On record, but not yet under the forge's own id, which outlives a move.
+    Unnamed(RepositoryId),
     /// On record under another path: the forge says that it is the same repository, and the old place is gone.
     Moved(RepositoryId),
     /// Never seen, and empty: nothing needs to be trusted.
     New,
 }
 
-/// Finds the repository by its place. A forge's own id only follows a move; it never outranks the place, since
-/// a wiki and its code share one, and the environment of some hooks has none.
+impl Known {
+    /// `None` for a repository that was never seen.
+    pub fn id(&self) -> Option<RepositoryId> {
+        match self {
+            Known::Here(id) | Known::Unnamed(id) | Known::Moved(id) => Some(*id),
+            Known::New => None,
+        }
+    }
+}
+
+/// Finds the repository by its place. A forge's own id only follows a move; it never outranks the place, since the
+/// environment of some hooks has none.
 pub fn identify(ledger: &Ledger, repository: &Repository, says: &ServerSays) -> Result<Known, Unfit> {
     let path = repository.path_text()?;
+    let forge = forge_id(path, says);
     if let Some(known) = ledger.read().repository_at(path)?
-        && !is_replaced(&known, says.repository_id.as_deref())
+        && !is_replaced(&known, forge.as_deref())
     {
-        return Ok(Known::Here(known.id));
+        return Ok(match (&known.forge, &forge) {
+            (None, Some(_)) => Known::Unnamed(known.id),
+            _ => Known::Here(known.id),
+        });
     }
-    if let Some(forge) = &says.repository_id
+    if let Some(forge) = &forge
         && let Some(known) = ledger.read().repository_of_forge(forge)?
-        && known.path.ends_with(".wiki.git") == path.ends_with(".wiki.git")
         && !Path::new(&known.path).exists()
     {
         return Ok(Known::Moved(known.id));
@@ -157,6 +174,12 @@ pub fn identify(ledger: &Ledger, repository: &Repository, says: &ServerSays) -> 
         return Err(Unfit::new(&rule::not_enrolled::RULE, detail));
     }
     Ok(Known::New)
+}
+
+/// What the forge calls the repository at this path. A wiki goes by the number of its code, and is another repository.
+pub fn forge_id(path: &str, says: &ServerSays) -> Option<String> {
+    let wiki = if path.ends_with(".wiki.git") { ".wiki" } else { "" };
+    says.repository_id.as_ref().map(|id| format!("{id}{wiki}"))
 }
 
 /// Whether the forge says that another repository stands in the place of the known one.

@@ -6,13 +6,14 @@
 use crate::call::{Call, Outcome};
 use crate::forge::{self, ServerSays};
 use crate::git::{GitEnvironment, Repository};
-use crate::ledger::{Facts, Ledger, RepositoryId, Update, UpdateId, UpdateState};
+use crate::ledger::{Facts, Ledger, RepositoryId, Update, UpdateState};
 use crate::pre_receive::Gate;
 use crate::push::{RefUpdate, read_updates};
 use crate::record::Dependencies;
 use crate::site::{Site, Unfit};
-use countersign_policy::id::{ObjectId, RefName};
-use countersign_policy::rule;
+use countersign_policy::duration::Period;
+use countersign_policy::id::ObjectId;
+use countersign_policy::rule::{self, Rule};
 use countersign_policy::time::Time;
 use countersign_policy::verdict::{Decision, Mode};
 use std::io::Read;
@@ -80,8 +81,8 @@ fn check(
     for update in updates {
         match known.as_ref().map(|id| accepted(&ledger, id, &update)).transpose()?.flatten() {
             Some(verdict) => {
-                if let Some(reason) = stale(&site, &ledger, &verdict, now)? {
-                    return refuse(&site, ledger, verdict.id, &update.name, &reason, now);
+                if let Some(stale) = stale(&site, &ledger, &verdict, now)? {
+                    return refuse(&site, ledger, &verdict, &stale, now);
                 }
             }
             None => unjudged.push(update),
@@ -139,45 +140,70 @@ fn open(update: &Update) -> bool {
     update.decision == Decision::Accept && update.enforced && update.state == UpdateState::Open
 }
 
-/// Why the verdict no longer holds.
-pub fn stale(site: &Site, ledger: &Ledger, update: &Update, now: Time) -> Result<Option<String>, Unfit> {
+/// Why an accepting verdict no longer holds.
+#[derive(Debug)]
+pub enum Stale {
+    NoRecord,
+    TooOld(Period),
+    /// The person or authority whose record changed.
+    Changed(String),
+}
+
+impl Stale {
+    /// For the record.
+    pub fn reason(&self) -> String {
+        match self {
+            Stale::NoRecord => "its record cannot be found".to_owned(),
+            Stale::TooOld(within) => format!("more than {within} passed since it was given"),
+            Stale::Changed(record) => format!("the record of {record} changed since"),
+        }
+    }
+
+    /// For the pusher, who is not told whose record it was.
+    fn shown(&self) -> String {
+        match self {
+            Stale::NoRecord | Stale::TooOld(_) => self.reason(),
+            Stale::Changed(_) => "what it rested on has changed since".to_owned(),
+        }
+    }
+}
+
+/// Whether the verdict still holds.
+pub fn stale(site: &Site, ledger: &Ledger, update: &Update, now: Time) -> Result<Option<Stale>, Unfit> {
     let leaf = ledger.read().leaf(update.id.verdict)?;
     let Some((at, Facts::Verdict(facts))) = leaf.map(|leaf| (leaf.at, leaf.facts)) else {
-        return Ok(Some("its record cannot be found".to_owned()));
+        return Ok(Some(Stale::NoRecord));
     };
     if now.since(at) > site.policy.apply_within.get() {
-        return Ok(Some(format!("more than {} passed since it was given", site.policy.apply_within)));
+        return Ok(Some(Stale::TooOld(site.policy.apply_within)));
     }
     let dependencies: Dependencies = serde_json::from_value(facts.dependencies)
         .map_err(|error| Unfit::new(&rule::ledger_unwritable::RULE, error))?;
     let keyring = site.keyring()?;
     if let Some(record) = dependencies.broken(&keyring, now)? {
-        return Ok(Some(format!("the record of {record} changed since")));
+        return Ok(Some(Stale::Changed(record.to_owned())));
     }
     Ok(None)
 }
 
-fn refuse(
-    site: &Site,
-    mut ledger: Ledger,
-    update: UpdateId,
-    name: &RefName,
-    reason: &str,
-    now: Time,
-) -> Result<Outcome, Unfit> {
-    let id = rule::verdict_stale::RULE.id;
+fn refuse(site: &Site, mut ledger: Ledger, update: &Update, stale: &Stale, now: Time) -> Result<Outcome, Unfit> {
+    let Rule { id, next, .. } = rule::verdict_stale::RULE;
+    let (name, verdict) = (update.name.shown(), update.verdict);
     let document = serde_json::json!({
-        "schema_version": 1, "at": now, "refused": { "ref": name.to_string(), "finding": id, "reason": reason },
+        "schema_version": 1, "at": now,
+        "refused": { "ref": update.name.to_string(), "finding": id, "reason": stale.reason() },
     });
     let document = serde_json::to_vec(&document).unwrap_or_default();
-    ledger.write(site.policy.limits.ledger_wait.get(), now, |writer| writer.refused(&[update], &document))?;
-    let line = format!(
-        "countersign: {} was not moved: {}; {}   [{id}]",
-        name.shown(),
-        rule::verdict_stale::RULE.summary,
-        rule::verdict_stale::RULE.next
-    );
-    Ok(Outcome { lines: vec![line], exit_code: Decision::Deny.exit_code() })
+    ledger.write(site.policy.limits.ledger_wait.get(), now, |writer| writer.refused(&[update.id], &document))?;
+    let lines = vec![
+        format!("countersign: push to {name} rejected: the verdict on it no longer holds"),
+        String::new(),
+        format!("  {name}  was accepted, but {}   [{id}]", stale.shown()),
+        format!("           next: {next} (countersign help {id})"),
+        String::new(),
+        format!("verdict {verdict} · nothing was changed on the server"),
+    ];
+    Ok(Outcome { lines, exit_code: Decision::Deny.exit_code() })
 }
 
 /// What was judged here is reported here; what a push brought is reported by post-receive.

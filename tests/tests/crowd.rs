@@ -59,11 +59,12 @@ fn a_thousand_pushes_beside_a_stream_of_events() {
                 })
             })
             .collect();
-        for pusher in pushers {
-            pusher.join().expect("every push lands");
-        }
+        let pushed: Vec<_> = pushers.into_iter().map(|pusher| pusher.join()).collect();
+        // The feed ends whatever became of the pushes.
         done.store(true, Ordering::Relaxed);
-        feed.join().expect("every event is taken")
+        let events = feed.join().expect("every event is taken");
+        assert!(pushed.iter().all(Result::is_ok), "every push lands");
+        events
     });
     println!("{} pushes beside {events} events", LANES * EACH);
     assert!(events > 50, "the feed ran beside the pushes: {events} events");

@@ -2,10 +2,10 @@
 
 use super::{CommandError, Done, printed};
 use crate::cli::{Audit, OutputFormat};
-use crate::ledger::{Reader, RepositoryId, UpdateState, VerdictId, VerdictRecord};
+use crate::ledger::{Facts, Leaf, Reader, RepositoryId, Signer, UpdateId, UpdateState, VerdictId, VerdictRecord};
 use crate::site::Site;
 use countersign_policy::id::{ObjectId, PersonId};
-use countersign_policy::keyring::{Key, Keyring, Person};
+use countersign_policy::keyring::{Key, Keyring, KeyringError, Person};
 use countersign_policy::text::shown;
 use countersign_policy::time::Time;
 use countersign_policy::verdict::Decision;
@@ -15,31 +15,38 @@ use std::collections::HashSet;
 /// Verdicts read at a time while a person's record is gathered.
 const PAGE: u32 = 256;
 
+/// Characters of one text that is shown; JSON holds all of it.
+const SHOWN: usize = 400;
+
+/// Entries after a verdict among which to look for what became of it. It is applied or refused within seconds.
+const AFTERMATH: u64 = 4096;
+
 /// Verdicts listed in text; JSON holds all of them.
 const LISTED: usize = 20;
 
 pub fn run(site: &Site, what: &Audit, format: OutputFormat) -> Result<Done, CommandError> {
     let ledger = site.ledger()?;
     match what {
-        Audit::Push { id } => push(ledger.read(), id, format),
+        Audit::Push { id } => push(site, ledger.read(), id, format),
         Audit::Person { id } => person(site, ledger.read(), id, format),
     }
 }
 
-fn push(ledger: Reader<'_>, id: &str, format: OutputFormat) -> Result<Done, CommandError> {
+fn push(site: &Site, ledger: Reader<'_>, id: &str, format: OutputFormat) -> Result<Done, CommandError> {
     let wanted: VerdictId =
         id.parse().map_err(|_| CommandError::Usage(format!("`{}` is no verdict id", shown(id, 40))))?;
     let Some(record) = ledger.verdict(&wanted)? else {
         return Err(CommandError::No(format!("the ledger holds no verdict {wanted}")));
     };
-    let facts = everything(ledger, &record)?;
+    let facts = everything(&site.keyring()?, ledger, &record)?;
     Ok(Done::ok(printed(format, &facts, || push_text(&facts))?))
 }
 
 /// The verdict as it was written, with what became of it and where it stands in the ledger.
-fn everything(ledger: Reader<'_>, record: &VerdictRecord) -> Result<Value, CommandError> {
+fn everything(keyring: &dyn Keyring, ledger: Reader<'_>, record: &VerdictRecord) -> Result<Value, CommandError> {
     let mut facts: Value = serde_json::from_slice(&record.document)
         .map_err(|error| CommandError::Could(format!("the verdict at entry {} cannot be read: {error}", record.seq)))?;
+    let aftermath = aftermath(ledger, record.seq)?;
     let updates: Vec<Value> = ledger
         .updates_of_verdict(record.seq)?
         .iter()
@@ -49,21 +56,28 @@ fn everything(ledger: Reader<'_>, record: &VerdictRecord) -> Result<Value, Comma
                 UpdateState::Applied(at) => ("applied", Some(at)),
                 UpdateState::Refused(at) => ("refused-later", Some(at)),
             };
-            json!({ "ref": update.name.to_string(), "old": update.old, "new": update.new, "state": state, "at": at })
-        })
-        .collect();
-    let commits: Vec<Value> = ledger
-        .commits_of_verdict(record.seq)?
-        .iter()
-        .map(|row| {
-            let signer = row.signer.as_ref();
+            let told = aftermath.iter().filter(|(ids, _)| ids.contains(&update.id)).flat_map(|(_, told)| told);
+            let told = told.into_iter().find(|told| told["ref"] == update.name.to_string().as_str());
+            let of_it = |key: &str| told.and_then(|told| told.get(key)).cloned().unwrap_or_default();
             json!({
-                "commit": row.id, "person": signer.map(|signer| &signer.person), "key": signer.map(|signer| &signer.key),
-                "format": signer.map(|signer| &signer.format), "authority": signer.and_then(|signer| signer.authority.as_ref()),
-                "refused": row.refused.as_deref(),
+                "ref": update.name.to_string(), "old": update.old, "new": update.new, "state": state, "at": at,
+                "finding": of_it("finding"), "reason": of_it("reason"),
             })
         })
         .collect();
+    let mut commits = Vec::new();
+    for row in ledger.commits_of_verdict(record.seq)? {
+        let signer = row.signer.as_deref();
+        let distrusted = match signer {
+            Some(signer) => is_distrusted(keyring, signer, record.facts.received_at, now())?,
+            None => false,
+        };
+        commits.push(json!({
+            "commit": row.id, "person": signer.map(|signer| &signer.person), "key": signer.map(|signer| &signer.key),
+            "format": signer.map(|signer| &signer.format), "authority": signer.and_then(|signer| signer.authority.as_ref()),
+            "refused": row.refused.as_deref(), "distrusted": distrusted,
+        }));
+    }
     if let Some(map) = facts.as_object_mut() {
         map.insert("written_at".to_owned(), json!(record.written_at));
         map.insert("ledger_entry".to_owned(), json!(record.seq));
@@ -73,8 +87,48 @@ fn everything(ledger: Reader<'_>, record: &VerdictRecord) -> Result<Value, Comma
     Ok(facts)
 }
 
-fn text_of<'a>(value: &'a Value, key: &str) -> &'a str {
-    value.get(key).and_then(Value::as_str).unwrap_or("-")
+/// What later entries say of the updates of a verdict: which ones, and their words on each ref.
+fn aftermath(ledger: Reader<'_>, seq: u64) -> Result<Vec<(Vec<UpdateId>, Vec<Value>)>, CommandError> {
+    let mut found = Vec::new();
+    ledger.each_leaf(seq + 1, |at, _, body| {
+        let leaf = Leaf::decode(at, body).ok();
+        let ids = match leaf.as_ref().map(|leaf| &leaf.facts) {
+            Some(Facts::Applied(applied)) => applied.updates.clone(),
+            Some(Facts::Refused(refused)) => refused.updates.clone(),
+            _ => Vec::new(),
+        };
+        if ids.iter().any(|id| id.verdict == seq)
+            && let Some(words) = leaf.and_then(|leaf| serde_json::from_slice::<Value>(&leaf.document).ok())
+        {
+            let told = match (words.get("applied").and_then(Value::as_array), words.get("refused")) {
+                (Some(applied), _) => applied.clone(),
+                (None, refused) => refused.cloned().into_iter().collect(),
+            };
+            found.push((ids, told));
+        }
+        at < seq + AFTERMATH
+    })?;
+    Ok(found)
+}
+
+/// Whether what came in at `received` under this signature is no longer believed: its key, or the authority that
+/// vouched for it, counts as compromised since before.
+fn is_distrusted(keyring: &dyn Keyring, signer: &Signer, received: Time, now: Time) -> Result<bool, KeyringError> {
+    let person = keyring.person(&signer.person)?;
+    let of_key = person.and_then(|person| person.key(&signer.key)?.compromised);
+    let authorities = keyring.authorities()?;
+    let of_authority = signer.authority.as_ref().and_then(|authority| authorities.find(authority)?.compromised);
+    let marks = [of_key, of_authority].into_iter().flatten().filter(|mark| mark.from <= now);
+    Ok(marks.into_iter().any(|mark| mark.since.is_none_or(|since| since <= received)))
+}
+
+fn now() -> Time {
+    Time::from_system(std::time::SystemTime::now())
+}
+
+/// Names, paths and refs are other people's words: nothing in them steers a terminal.
+fn text_of(value: &Value, key: &str) -> String {
+    shown(value.get(key).and_then(Value::as_str).unwrap_or("-"), SHOWN)
 }
 
 fn list_of<'a>(value: &'a Value, key: &str) -> &'a [Value] {
@@ -110,20 +164,26 @@ fn push_text(facts: &Value) -> String {
     for update in list_of(facts, "refs") {
         let name = text_of(update, "ref");
         let state =
-            states.iter().find(|state| text_of(state, "ref") == name).map_or("-", |state| text_of(state, "state"));
+            states.iter().find(|state| text_of(state, "ref") == name).map_or("-".to_owned(), |it| text_of(it, "state"));
+        let of_it = states.iter().find(|state| text_of(state, "ref") == name);
+        let finding = of_it.and_then(|state| state["finding"].as_str());
+        let why =
+            finding.map(|id| format!("  {}   [{id}]", of_it.map_or_else(String::new, |it| text_of(it, "reason"))));
         lines.push(format!(
-            "    {name}  {} → {}  {state}",
-            short(text_of(update, "old")),
-            short(text_of(update, "new"))
+            "    {name}  {} → {}  {state}{}",
+            short(&text_of(update, "old")),
+            short(&text_of(update, "new")),
+            why.unwrap_or_default()
         ));
     }
     let signed = list_of(facts, "signed");
     lines.push(format!("  commits     {} judged", signed.len()));
     for commit in signed.iter().take(LISTED) {
         let refused = commit.get("refused").and_then(Value::as_str).map(|id| format!("  [{id}]")).unwrap_or_default();
+        let distrusted = if commit["distrusted"] == true { "  distrusted" } else { "" };
         lines.push(format!(
-            "    {}  {}  {}{refused}",
-            short(text_of(commit, "commit")),
+            "    {}  {}  {}{refused}{distrusted}",
+            short(&text_of(commit, "commit")),
             text_of(commit, "person"),
             text_of(commit, "key")
         ));
@@ -138,6 +198,7 @@ fn push_text(facts: &Value) -> String {
     for finding in findings.iter().take(LISTED) {
         let subject = finding.get("subject").and_then(Value::as_object).and_then(|subject| subject.values().next());
         let subject = subject.and_then(Value::as_str).map_or("push", short);
+        let subject = shown(subject, SHOWN);
         lines.push(format!("    {subject}  {}   [{}]", text_of(finding, "reason"), text_of(finding, "id")));
     }
     if findings.len() > LISTED {
@@ -163,6 +224,10 @@ struct Gathered {
     /// Each commit once a repository, however many pushes brought it to one ref after the other.
     accepted: HashSet<(Option<RepositoryId>, ObjectId)>,
     refused: HashSet<(Option<RepositoryId>, ObjectId)>,
+    /// Of the accepted ones, those that came in at least once before their key fell into other hands.
+    believed: HashSet<(Option<RepositoryId>, ObjectId)>,
+    /// Accepted, but nobody reported that a ref took them.
+    not_applied: HashSet<(Option<RepositoryId>, ObjectId)>,
     first: Option<Time>,
     last: Option<Time>,
 }
@@ -171,22 +236,28 @@ fn person(site: &Site, ledger: Reader<'_>, id: &str, format: OutputFormat) -> Re
     let id = PersonId::new(id).map_err(|error| CommandError::Usage(error.to_string()))?;
     let keyring = site.keyring()?;
     let known = keyring.person(&id)?;
-    let gathered = gather(ledger, &id)?;
+    let gathered = gather(&keyring, ledger, &id)?;
     if known.is_none() && gathered.pushes.is_empty() {
         return Err(CommandError::No(format!("neither registry nor ledger knows {id}")));
     }
-    let now = Time::from_system(std::time::SystemTime::now());
+    let now = now();
     let keys: Vec<Value> =
         known.iter().flat_map(|person| person.keys.iter().map(|key| key_facts(person, key, now))).collect();
     let facts = json!({
         "schema_version": 1,
+        "as_of": now,
         "person": id,
         "name": known.as_ref().map(|person| &person.name),
         "state": known.as_ref().map(|person| person.state(now).as_str()),
         "state_since": known.as_ref().and_then(|person| person.state_since(now)),
         "keys": keys,
         "pushes": gathered.pushes.iter().filter(|push| push["as_pusher"] == true).count(),
-        "commits": { "accepted": gathered.accepted.len(), "refused": gathered.refused.len() },
+        "commits": {
+            "accepted": gathered.accepted.len(),
+            "refused": gathered.refused.len(),
+            "not_applied": gathered.not_applied.difference(&gathered.accepted).count(),
+            "distrusted": gathered.accepted.len() - gathered.believed.len(),
+        },
         "first": gathered.first,
         "last": gathered.last,
         "verdicts": gathered.pushes,
@@ -194,7 +265,7 @@ fn person(site: &Site, ledger: Reader<'_>, id: &str, format: OutputFormat) -> Re
     Ok(Done::ok(printed(format, &facts, || person_text(&facts))?))
 }
 
-fn gather(ledger: Reader<'_>, id: &PersonId) -> Result<Gathered, CommandError> {
+fn gather(keyring: &dyn Keyring, ledger: Reader<'_>, id: &PersonId) -> Result<Gathered, CommandError> {
     let mut gathered = Gathered::default();
     let mut before = None;
     loop {
@@ -204,15 +275,30 @@ fn gather(ledger: Reader<'_>, id: &PersonId) -> Result<Gathered, CommandError> {
         for record in &page {
             let enforced_deny = record.facts.decision != Decision::Accept && record.facts.enforced;
             let (mut accepted, mut refused) = (0_u64, 0_u64);
+            let at = record.facts.received_at;
+            let updates = ledger.updates_of_verdict(record.seq)?;
+            let applied = |index: u32| {
+                let update = updates.iter().find(|update| update.id.index == index);
+                update.is_none_or(|update| matches!(update.state, UpdateState::Applied(_)) || !update.enforced)
+            };
             for row in ledger.commits_of_verdict(record.seq)? {
-                if row.signer.is_some_and(|signer| &signer.person == id) {
-                    let denied = enforced_deny || row.refused.is_some();
-                    let known = if denied { &mut gathered.refused } else { &mut gathered.accepted };
-                    known.insert((record.facts.repository, row.id));
-                    *if denied { &mut refused } else { &mut accepted } += 1;
+                let Some(signer) = row.signer.filter(|signer| &signer.person == id) else { continue };
+                let commit = (record.facts.repository, row.id);
+                if enforced_deny || row.refused.is_some() {
+                    gathered.refused.insert(commit);
+                    refused += 1;
+                    continue;
+                }
+                if !applied(row.update) {
+                    gathered.not_applied.insert(commit);
+                    continue;
+                }
+                gathered.accepted.insert(commit);
+                accepted += 1;
+                if !is_distrusted(keyring, &signer, at, now())? {
+                    gathered.believed.insert(commit);
                 }
             }
-            let at = record.facts.received_at;
             gathered.first = Some(gathered.first.map_or(at, |first| first.min(at)));
             gathered.last = Some(gathered.last.map_or(at, |last| last.max(at)));
             let repository = match &record.facts.repository {
@@ -251,9 +337,13 @@ fn person_text(facts: &Value) -> String {
         format!("  seen        first {}, last {}", text_of(facts, "first"), text_of(facts, "last")),
         format!("  pushes      {}", facts["pushes"]),
         format!(
-            "  commits     {} accepted, {} refused",
+            "  commits     {} accepted, {} refused{}",
             number_of(facts, "/commits/accepted"),
-            number_of(facts, "/commits/refused")
+            number_of(facts, "/commits/refused"),
+            match number_of(facts, "/commits/distrusted") {
+                0 => String::new(),
+                count => format!("; {count} of the accepted are distrusted: their key was compromised by then"),
+            }
         ),
         "  keys".to_owned(),
     ];
@@ -263,7 +353,8 @@ fn person_text(facts: &Value) -> String {
     let verdicts = list_of(facts, "verdicts");
     lines.push("  verdicts, newest first".to_owned());
     for verdict in verdicts.iter().take(LISTED) {
-        let refs: Vec<&str> = list_of(verdict, "refs").iter().filter_map(Value::as_str).collect();
+        let refs: Vec<String> =
+            list_of(verdict, "refs").iter().filter_map(Value::as_str).map(|name| shown(name, SHOWN)).collect();
         lines.push(format!(
             "    {}  {}  {}  {}  {}",
             text_of(verdict, "received_at"),

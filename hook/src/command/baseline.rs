@@ -20,9 +20,9 @@ const UNUSED_FOR: Duration = Duration::from_secs(7 * 86_400);
 
 pub fn run(site: &Site, what: &What, format: OutputFormat) -> Result<Done, CommandError> {
     match what {
-        What::Add { repo, tips: true, reason, .. } => add_tips(site, repo, reason.as_deref()),
+        What::Add { repo, tips: true, reason, .. } => add_tips(site, repo, reason.as_deref(), format),
         What::Add { repo, commit: Some(commit), onto: Some(onto), reason: Some(reason), .. } => {
-            add(site, repo, commit, onto, reason)
+            add(site, repo, commit, onto, reason, format)
         }
         What::Add { .. } => Err(CommandError::Usage("name a commit with --onto and --reason, or --tips".to_owned())),
         What::List { repo } => list(site, repo, format),
@@ -38,7 +38,14 @@ fn enrolled(site: &Site, repository: &Repository) -> Result<(crate::ledger::Ledg
     }
 }
 
-fn add(site: &Site, repo: &Path, commit: &str, onto: &str, reason: &str) -> Result<Done, CommandError> {
+fn add(
+    site: &Site,
+    repo: &Path,
+    commit: &str,
+    onto: &str,
+    reason: &str,
+    format: OutputFormat,
+) -> Result<Done, CommandError> {
     let repository = Repository::at(repo)?;
     let commit = ObjectId::from_hex(commit.as_bytes())
         .filter(|id| id.format() == repository.format)
@@ -72,13 +79,19 @@ fn add(site: &Site, repo: &Path, commit: &str, onto: &str, reason: &str) -> Resu
     });
     let document = serde_json::to_vec(&document).map_err(|error| CommandError::Could(error.to_string()))?;
     ledger.write(site.policy.limits.ledger_wait.get(), now, |writer| writer.add_baseline(facts, &document))?;
-    Ok(Done::ok(format!(
-        "baseline {baseline}: {commit} and what lies behind it may come to {onto} unsigned, until {expires} if unused\n"
-    )))
+    let facts = json!({
+        "schema_version": 1, "baseline": baseline.to_string(), "commit": commit, "onto": onto.to_string(),
+        "expires": expires,
+    });
+    Ok(Done::ok(printed(format, &facts, || {
+        format!(
+            "baseline {baseline}: {commit} and what lies behind it may come to {onto} unsigned, until {expires} if unused\n"
+        )
+    })?))
 }
 
 /// Trusts what stands there now: the way out of `observe`, and the answer to `moved-unseen`.
-fn add_tips(site: &Site, repo: &Path, reason: Option<&str>) -> Result<Done, CommandError> {
+fn add_tips(site: &Site, repo: &Path, reason: Option<&str>, format: OutputFormat) -> Result<Done, CommandError> {
     let repository = Repository::at(repo)?;
     let (mut ledger, id) = enrolled(site, &repository)?;
     let recorded = ledger.read().mainline_refs(&id)?;
@@ -93,7 +106,10 @@ fn add_tips(site: &Site, repo: &Path, reason: Option<&str>) -> Result<Done, Comm
     ledger.write(site.policy.limits.ledger_wait.get(), now, |writer| {
         writer.enrol(id, enrolment.tips, enrolment.mainline, &document)
     })?;
-    Ok(Done::ok(format!("trusted from now on: {branches} branches and {tags} tags as they stand\n")))
+    let facts = json!({ "schema_version": 1, "branches": branches, "tags": tags, "trusted_at": now });
+    Ok(Done::ok(printed(format, &facts, || {
+        format!("trusted from now on: {branches} branches and {tags} tags as they stand\n")
+    })?))
 }
 
 fn list(site: &Site, repo: &Path, format: OutputFormat) -> Result<Done, CommandError> {

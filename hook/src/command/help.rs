@@ -1,18 +1,21 @@
 //! `countersign help [ID]`: the page of a finding.
 
-use super::{CommandError, Done};
+use super::{CommandError, Done, printed};
+use crate::cli::OutputFormat;
 use countersign_policy::rule::{ALL, find};
 use countersign_policy::text::shown;
 use countersign_policy::verdict::Effect;
+use serde_json::json;
 
-pub fn run(id: Option<&str>) -> Result<Done, CommandError> {
+pub fn run(id: Option<&str>, format: OutputFormat) -> Result<Done, CommandError> {
     let Some(id) = id else {
         let mut text = String::from("countersign help ID explains a finding. The ids:\n\n");
         for rule in ALL {
             text.push_str(&format!("  {:<22} {}\n", rule.id, rule.summary));
         }
         text.push_str("\nCommands and options: countersign --help\n");
-        return Ok(Done::ok(text));
+        let ids: Vec<_> = ALL.iter().map(|rule| json!({ "id": rule.id, "summary": rule.summary })).collect();
+        return Ok(Done::ok(printed(format, &json!({ "schema_version": 1, "findings": ids }), || text)?));
     };
     // People copy the brackets along.
     let id = id.trim_matches(['[', ']']);
@@ -27,7 +30,13 @@ pub fn run(id: Option<&str>) -> Result<Done, CommandError> {
         Effect::Undecided => "The push could not be decided; the server is at fault, not the push.",
         Effect::Note => "Only noted; the push is not held up.",
     };
-    Ok(Done::ok(format!("{id}: {}\n\n{effect}\n\n{}\n\nNext: {}\n", rule.summary, rule.help.trim(), rule.next)))
+    let facts = json!({
+        "schema_version": 1, "id": rule.id, "effect": rule.effect, "summary": rule.summary, "help": rule.help.trim(),
+        "next": rule.next,
+    });
+    Ok(Done::ok(printed(format, &facts, || {
+        format!("{id}: {}\n\n{effect}\n\n{}\n\nNext: {}\n", rule.summary, rule.help.trim(), rule.next)
+    })?))
 }
 
 #[cfg(test)]
@@ -37,10 +46,10 @@ mod tests {
     #[test]
     fn every_finding_has_a_page_and_an_unknown_one_says_so() {
         for rule in ALL {
-            let page = run(Some(&format!("[{}]", rule.id))).unwrap();
+            let page = run(Some(&format!("[{}]", rule.id)), OutputFormat::Text).unwrap();
             assert!(page.text.starts_with(rule.id) && page.text.contains(rule.next));
         }
-        assert_eq!(run(Some("nonsense")).unwrap_err().code(), 64);
-        assert!(run(None).unwrap().text.contains("unsigned"));
+        assert_eq!(run(Some("nonsense"), OutputFormat::Json).unwrap_err().code(), 64);
+        assert!(run(None, OutputFormat::Text).unwrap().text.contains("unsigned"));
     }
 }

@@ -1,145 +1,130 @@
 //! `countersign install --repo PATH [--forge KIND]`: hooks in their place, and present tips enrolled.
 
-use super::{CommandError, Done};
+use super::{CommandError, Done, printed};
+use crate::cli::OutputFormat;
 use crate::enrol;
 use crate::forge::{ForgeKind, ServerSays};
 use crate::git::Repository;
-use crate::hookfile::{HookFile, HookFileError, HookKind};
 use crate::ledger::{Ledger, RepositoryFacts, RepositoryId};
+use crate::placement::{PlacementError, Plan};
 use crate::site::Site;
+use countersign_policy::text::shown;
 use countersign_policy::time::Time;
 use serde_json::json;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-pub fn run(site: &Site, config: &Path, repo: &Path, forge: &str) -> Result<Done, CommandError> {
+/// What is to become of what the ledger knows already.
+#[derive(Clone, Copy, Debug)]
+pub enum Anew<'a> {
+    /// It goes on.
+    No,
+    /// Another repository stands in the place of one that is gone.
+    Yes,
+    /// The repository was elsewhere before.
+    MovedFrom(&'a Path),
+}
+
+pub fn run(
+    site: &Site,
+    config: &Path,
+    repo: &Path,
+    forge: &str,
+    anew: Anew<'_>,
+    format: OutputFormat,
+) -> Result<Done, CommandError> {
     let forge: ForgeKind = forge.parse().map_err(CommandError::Usage)?;
     let repository = Repository::at(repo)?;
+    // Not resolved: what a link names may be exchanged, as a new version of the program or of the policy is.
     let config =
-        config.canonicalize().map_err(|error| CommandError::Could(format!("{}: {error}", config.display())))?;
-    let binary = std::env::current_exe()
-        .map_err(|error| CommandError::Could(format!("the path of this program is unknown: {error}")))?;
-    if let Some(elsewhere) = hooks_path(&repository) {
-        return Err(CommandError::No(format!(
-            "`core.hooksPath` of this repository is `{elsewhere}`: git would run no hook that is put into the repository; \
-             unset it first"
-        )));
-    }
-    let mut places = Vec::new();
-    let shared = match forge {
-        ForgeKind::Gitolite => gitolite_folder(&repository).map(|folder| folder.join("countersign")),
-        _ => None,
-    };
-    for hook in HookKind::ALL {
-        if let Some(place) = place(&repository, forge, hook) {
-            if shared.is_some() && is_driver(&place) {
-                continue;
-            }
-            refuse_foreign(&place)?;
-            places.push((hook, place));
-        }
-    }
+        std::path::absolute(config).map_err(|error| CommandError::Could(format!("{}: {error}", config.display())))?;
+    let binary = this_program()?;
+    let plan = Plan::make(&repository, forge).map_err(refused)?;
     // Enrol first: a hook without an enrolled repository answers every push with "could not decide".
     let mut ledger = site.ledger()?;
-    let enrolled = enrol_once(site, &mut ledger, &repository, forge)?;
-    for (hook, place) in &places {
-        let text = HookFile { hook: Some(*hook), config: config.clone(), forge }.text(&binary).map_err(refused)?;
-        write_hook(place, &text).map_err(|error| CommandError::Could(format!("{}: {error}", place.display())))?;
-    }
-    if let Some(place) = &shared {
-        refuse_foreign(place)?;
-        let text = HookFile { hook: None, config: config.clone(), forge }.text(&binary).map_err(refused)?;
-        write_hook(place, &text).map_err(|error| CommandError::Could(format!("{}: {error}", place.display())))?;
-    }
-    let hooks: Vec<String> = places.iter().map(|(_, place)| format!("  {}", place.display())).collect();
-    let mut text = format!("{enrolled}\nhooks ({}):\n{}\n", forge.as_str(), hooks.join("\n"));
-    if let Some(place) = shared {
-        text.push_str(&format!(
-            "  {}\n\ngitolite puts its own driver into the repository as soon as any option asks for a hook;\nsay in gitolite.conf, and push that:\n  \
-             option hook.pre-receive = countersign\n  option hook.post-receive = countersign\n",
-            place.display()
-        ));
-    }
-    Ok(Done::ok(text))
-}
+    let enrolled = enrol_once(site, &mut ledger, &repository, forge, anew)?;
+    plan.carry_out(&repository, &binary, &config, forge).map_err(refused)?;
 
-fn refused(error: HookFileError) -> CommandError {
-    CommandError::Could(error.to_string())
-}
-
-/// Where this kind of forge looks for the hook; `None` where it never runs it.
-fn place(repository: &Repository, forge: ForgeKind, hook: HookKind) -> Option<PathBuf> {
-    let name = hook.as_str();
-    let inside = |path: String| Some(repository.file(&path));
-    match (forge, hook) {
-        (ForgeKind::Gitea, HookKind::PreReceive | HookKind::PostReceive) => {
-            inside(format!("hooks/{name}.d/countersign"))
+    let hooks: Vec<String> = plan.paths().map(|place| place.display().to_string()).collect();
+    let facts = json!({
+        "schema_version": 1, "repository": { "id": enrolled.id.to_string(), "path": enrolled.path },
+        "forge": forge.as_str(), "enrolled": enrolled.new, "branches": enrolled.branches, "tags": enrolled.tags,
+        "hooks": hooks, "notes": plan.notes,
+    });
+    Ok(Done::ok(printed(format, &facts, || {
+        let hooks: Vec<String> = hooks.iter().map(|place| format!("  {}", shown(place, 300))).collect();
+        let mut text = format!("{}\nhooks ({}):\n{}\n", enrolled.text(), forge.as_str(), hooks.join("\n"));
+        if plan.shared.is_some() {
+            text.push_str(
+                "\ngitolite puts its own driver into the repository as soon as any option asks for a hook;\n\
+                 say in gitolite.conf, and push that:\n  \
+                 option hook.pre-receive = countersign\n  option hook.post-receive = countersign\n",
+            );
         }
-        (ForgeKind::Gitlab, HookKind::PreReceive | HookKind::PostReceive) => {
-            inside(format!("custom_hooks/{name}.d/countersign"))
+        for note in &plan.notes {
+            text.push_str(&format!("\nnote: {note}\n"));
         }
-        // Gitaly runs it for some operations only and shows nobody its words; it cannot be built on.
-        (ForgeKind::Gitlab, HookKind::ReferenceTransaction) => None,
-        _ => inside(format!("hooks/{name}")),
+        text
+    })?))
+}
+
+fn refused(error: PlacementError) -> CommandError {
+    match error {
+        PlacementError::HooksElsewhere(_)
+        | PlacementError::IsGitea
+        | PlacementError::Foreign(_)
+        | PlacementError::Taken(_) => CommandError::No(error.to_string()),
+        PlacementError::Git(_) | PlacementError::Io { .. } | PlacementError::File(_) => {
+            CommandError::Could(error.to_string())
+        }
     }
 }
 
-/// Gitolite's folder of repository-specific hooks, where it is in use: gitolite links from there what its
-/// configuration lists, over whatever stands in the repository.
-fn gitolite_folder(repository: &Repository) -> Option<PathBuf> {
-    let by_driver = || {
-        let driver = std::fs::read_link(repository.file("hooks/pre-receive")).ok()?;
-        Some(driver.parent()?.join("repo-specific"))
+/// The name by which this program was called, so that a link to its present version stays one.
+fn this_program() -> Result<PathBuf, CommandError> {
+    let unknown = |error| CommandError::Could(format!("the path of this program is unknown: {error}"));
+    let program = std::env::current_exe().map_err(unknown)?;
+    let called = std::env::args_os().next().map(PathBuf::from).unwrap_or_default();
+    let candidates: Vec<PathBuf> = if called.components().count() > 1 {
+        vec![std::path::absolute(&called).map_err(unknown)?]
+    } else {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&path).filter(|folder| folder.is_absolute()).map(|folder| folder.join(&called)).collect()
     };
-    let by_home = || {
-        let home = repository.path.ancestors().find(|folder| folder.join(".gitolite.rc").exists())?;
-        Some(home.join("local/hooks/repo-specific"))
-    };
-    by_driver().or_else(by_home).filter(|folder| folder.is_dir())
+    let is_this = |candidate: &PathBuf| candidate.canonicalize().is_ok_and(|found| found == program);
+    Ok(candidates.into_iter().find(is_this).unwrap_or(program))
 }
 
-/// Gitolite's driver is a link; what is no link is not its.
-fn is_driver(place: &Path) -> bool {
-    std::fs::symlink_metadata(place).is_ok_and(|metadata| metadata.is_symlink())
+/// What became of the repository in the ledger.
+struct Enrolled {
+    id: RepositoryId,
+    path: String,
+    new: bool,
+    /// When it was enrolled before.
+    since: Option<Time>,
+    moved_from: Option<String>,
+    branches: usize,
+    tags: usize,
 }
 
-fn refuse_foreign(place: &Path) -> Result<(), CommandError> {
-    match HookFile::read(place) {
-        Ok(_) => Ok(()),
-        Err(HookFileError::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        Err(_) => Err(CommandError::No(format!(
-            "{} is another hook; rename it, and call it from a script of your own beside ours if it is still needed",
-            place.display()
-        ))),
-    }
-}
-
-fn write_hook(place: &Path, text: &str) -> std::io::Result<()> {
-    if let Some(folder) = place.parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    // A hook that is half written would be run: it is made beside and renamed into place.
-    let beside = place.with_extension("countersign-new");
-    std::fs::write(&beside, text)?;
-    std::fs::set_permissions(&beside, std::fs::Permissions::from_mode(0o755))?;
-    std::fs::rename(&beside, place)
-}
-
-/// `core.hooksPath` of the repository's own configuration.
-fn hooks_path(repository: &Repository) -> Option<String> {
-    let text = std::fs::read_to_string(repository.file("config")).ok()?;
-    let mut inside = false;
-    for line in text.lines().map(str::trim) {
-        if line.starts_with('[') {
-            inside = line.to_ascii_lowercase().starts_with("[core]");
-        } else if inside
-            && let Some((key, value)) = line.split_once('=')
-            && key.trim().eq_ignore_ascii_case("hookspath")
-        {
-            return Some(countersign_policy::text::shown(value.trim(), 120));
+impl Enrolled {
+    fn text(&self) -> String {
+        let path = shown(&self.path, 300);
+        if let Some(former) = &self.moved_from {
+            return format!(
+                "{path} is the repository that was at {}; what is on record of it stays",
+                shown(former, 300)
+            );
         }
+        if self.new {
+            let Enrolled { branches, tags, id, .. } = self;
+            return format!("enrolled {path} with {branches} branches and {tags} tags as they stand; its id is {id}");
+        }
+        let since = self.since.map_or_else(|| "its first push".to_owned(), Time::date);
+        format!(
+            "{path} is enrolled already, since {since}; nothing was trusted anew. To trust what stands there now: \
+             `countersign baseline add REPO --tips --reason TEXT`; if another repository stood there: `install --anew`"
+        )
     }
-    None
 }
 
 /// Enrols the tips of a repository that the ledger does not know yet. A second time nothing is trusted anew:
@@ -149,11 +134,23 @@ fn enrol_once(
     ledger: &mut Ledger,
     repository: &Repository,
     forge: ForgeKind,
-) -> Result<String, CommandError> {
+    anew: Anew<'_>,
+) -> Result<Enrolled, CommandError> {
     let path = repository.path_text()?.to_owned();
-    if let Some(known) = ledger.read().repository_at(&path)? {
-        let since = known.enrolled_at.map_or_else(|| "its first push".to_owned(), |at| at.date());
-        return Ok(format!("{path} is enrolled already, since {since}; nothing was trusted anew"));
+    if let Anew::MovedFrom(former) = anew {
+        return move_here(site, ledger, &path, former);
+    }
+    let known = ledger.read().repository_at(&path)?;
+    if let (Some(known), Anew::No) = (known, anew) {
+        return Ok(Enrolled {
+            id: known.id,
+            path,
+            new: false,
+            since: known.enrolled_at,
+            moved_from: None,
+            branches: 0,
+            tags: 0,
+        });
     }
     let enrolment = enrol::read(&site.policy, repository, forge, Vec::new())?;
     let id = RepositoryId::generate();
@@ -170,5 +167,31 @@ fn enrol_once(
         writer.place_repository(RepositoryFacts { id, path: path.clone(), forge: None }, &document)?;
         writer.enrol(id, enrolment.tips, enrolment.mainline, &document)
     })?;
-    Ok(format!("enrolled {path} with {branches} branches and {tags} tags as they stand; its id is {id}"))
+    Ok(Enrolled { id, path, new: true, since: None, moved_from: None, branches, tags })
+}
+
+/// The operator's word that the repository known at `former` stands here now.
+fn move_here(site: &Site, ledger: &mut Ledger, path: &str, former: &Path) -> Result<Enrolled, CommandError> {
+    let former = std::path::absolute(former).map_err(|error| CommandError::Could(error.to_string()))?;
+    let name = former.to_str().ok_or_else(|| CommandError::Usage("the former path is not UTF-8".to_owned()))?;
+    if former.exists() {
+        return Err(CommandError::No(format!("{} is still there: a copy is another repository", shown(name, 300))));
+    }
+    let Some(known) = ledger.read().repository_at(name)? else {
+        return Err(CommandError::No(format!("no repository is on record at {}", shown(name, 300))));
+    };
+    let now = Time::from_system(std::time::SystemTime::now());
+    let document = json!({ "schema_version": 1, "at": now, "moved": { "from": name, "to": path } });
+    let document = serde_json::to_vec(&document).map_err(|error| CommandError::Could(error.to_string()))?;
+    let facts = RepositoryFacts { id: known.id, path: path.to_owned(), forge: None };
+    ledger.write(site.policy.limits.ledger_wait.get(), now, |writer| writer.place_repository(facts, &document))?;
+    Ok(Enrolled {
+        id: known.id,
+        path: path.to_owned(),
+        new: false,
+        since: known.enrolled_at,
+        moved_from: Some(name.to_owned()),
+        branches: 0,
+        tags: 0,
+    })
 }

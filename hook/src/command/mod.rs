@@ -81,16 +81,27 @@ impl From<countersign_policy::keyring::KeyringError> for CommandError {
 
 /// Carries out everything but the hooks.
 pub fn run(cli: &Cli) -> Result<Done, CommandError> {
-    let site = || Site::read(&cli.config).map_err(CommandError::from);
+    let site = || {
+        let site = Site::read(&cli.config)?;
+        crate::log::open(&site);
+        Ok::<Site, CommandError>(site)
+    };
     match &cli.command {
-        Command::Init { root, git_user } => init::run(root, git_user.as_deref()),
-        Command::Install { repo, forge } => install::run(&site()?, &cli.config, repo, forge),
+        Command::Init { root, git_user } => init::run(root, git_user.as_deref(), cli.format),
+        Command::Install { repo, forge, anew, moved_from } => {
+            let anew = match (anew, moved_from) {
+                (_, Some(former)) => install::Anew::MovedFrom(former),
+                (true, None) => install::Anew::Yes,
+                (false, None) => install::Anew::No,
+            };
+            install::run(&site()?, &cli.config, repo, forge, anew, cli.format)
+        }
         Command::Baseline(what) => baseline::run(&site()?, what, cli.format),
         Command::Policy(what) => policy::run(&cli.config, what, cli.format),
         Command::Check { range, onto } => check::run(&site()?, range.as_deref(), onto.as_deref(), cli.format),
         Command::Audit(what) => audit::run(&site()?, what, cli.format),
         Command::Ledger(what) => ledger::run(&site()?, what, cli.format),
-        Command::Help { id } => help::run(id.as_deref()),
+        Command::Help { id } => help::run(id.as_deref(), cli.format),
         Command::Hook { .. } => Err(CommandError::Usage("hooks are called by git".to_owned())),
     }
 }

@@ -70,6 +70,8 @@ pub struct NewHistory {
     pub commits: Vec<ObjectId>,
     /// The old tips that were met on the way down from the new ones.
     pub met_old: HashSet<ObjectId>,
+    /// Something else than the old tips vouched for a part of what was met.
+    pub by_others: bool,
 }
 
 const WANTED: u8 = 1;
@@ -166,7 +168,7 @@ pub fn new_commits<T: Trust>(
     let mut met = Vec::new();
     let mut met_old = HashSet::new();
     let mut strangers = 0;
-    let (mut near_asked, mut all_asked) = (false, false);
+    let (mut near_asked, mut all_asked, mut by_others) = (false, false, false);
     for old in old {
         walk.enqueue(*old, TRUSTED)?;
     }
@@ -189,6 +191,7 @@ pub fn new_commits<T: Trust>(
             stranger = !objects.in_quarantine(&id);
             if trust.is_baseline(&id) || stranger && trust.vouches(&id).map_err(WalkError::Trust)? {
                 flag |= TRUSTED;
+                by_others = true;
             }
         }
         walk.flags.insert(id, flag | DONE);
@@ -211,7 +214,7 @@ pub fn new_commits<T: Trust>(
         if stranger {
             strangers += 1;
             if !near_asked {
-                near_asked = true;
+                (near_asked, by_others) = (true, true);
                 let tips = trust.near_tips().map_err(WalkError::Trust)?;
                 walk.trust(tips)?;
             }
@@ -223,7 +226,7 @@ pub fn new_commits<T: Trust>(
         }
     }
     met.retain(|id| walk.flag(id) & TRUSTED == 0);
-    Ok(NewHistory { commits: met, met_old })
+    Ok(NewHistory { commits: met, met_old, by_others })
 }
 
 /// Hands the commit to `meet` and gives its parents.

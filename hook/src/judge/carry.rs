@@ -119,6 +119,14 @@ fn distrusted(case: &Case<'_>) -> Result<HashMap<ObjectId, (Fingerprint, Comprom
             found.insert(receipt.commit, (key.clone(), mark));
         }
     }
+    // What was here before the key fell into other hands stays good, wherever it was merged to since.
+    let ids: Vec<ObjectId> = found.keys().copied().collect();
+    for (id, receipts) in case.ledger.receipts(repository, &ids)? {
+        let since = found.get(&id).and_then(|(_, mark)| mark.since);
+        if since.is_some_and(|since| receipts.iter().any(|receipt| receipt.at < since)) {
+            found.remove(&id);
+        }
+    }
     Ok(found)
 }
 
@@ -146,8 +154,8 @@ fn compromised_keys(case: &Case<'_>) -> Result<Vec<(Fingerprint, Compromised)>, 
 pub fn distrust(
     case: &Case<'_>,
     rules: &RefRules<'_>,
-    new: &[ObjectId],
-    old: &[ObjectId],
+    (new, old): (&[ObjectId], &[ObjectId]),
+    history: &NewHistory,
     level: Level,
     places: &[RefName],
     judgement: &mut Judgement,
@@ -156,10 +164,14 @@ pub fn distrust(
     if distrusted.is_empty() {
         return Ok(());
     }
-    let all: HashSet<ObjectId> = distrusted.keys().copied().collect();
-    let own = case.reachable(old, &all)?;
-    let wanted: HashSet<ObjectId> = all.difference(&own).copied().collect();
-    let entering = case.reachable(new, &wanted)?;
+    let entering = if history.by_others {
+        let all: HashSet<ObjectId> = distrusted.keys().copied().collect();
+        let own = case.reachable(old, &all)?;
+        case.reachable(new, &all.difference(&own).copied().collect())?
+    } else {
+        // All that the walk left out is the ref's own already: nothing needs to be looked for beyond it.
+        history.commits.iter().filter(|id| distrusted.contains_key(*id)).copied().collect()
+    };
     if entering.is_empty() {
         return Ok(());
     }

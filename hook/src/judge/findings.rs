@@ -25,6 +25,11 @@ impl Findings {
         }
     }
 
+    /// Whether one more would be listed, whatever it says.
+    pub fn has_room(&self) -> bool {
+        self.listed.len() < LISTED_MAX
+    }
+
     pub fn listed(&self) -> &[Finding] {
         &self.listed
     }

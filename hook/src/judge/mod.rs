@@ -14,6 +14,7 @@ use crate::git::objects::Objects;
 use crate::git::refs::RefValue;
 use crate::ledger::{BaselineId, LedgerError, Pack, PackBuilder, Reader, RepositoryId, Signer, UpdateFacts};
 use crate::push::RefUpdate;
+use countersign_policy::commit::Commit;
 use countersign_policy::config::Level;
 use countersign_policy::id::{Fingerprint, ObjectId, PersonId, RefName};
 use countersign_policy::judge::{Ground, Objection, Place, objections_at};
@@ -32,6 +33,11 @@ use trust::LedgerTrust;
 /// A push judged ref by ref would walk shared history once for each ref; past this many refs it is walked
 /// once for each level. Scopes are then asked for every ref of the level.
 const REFS_WALKED_ALONE: usize = 64;
+
+/// Findings on a commit that the forge made for a click, which nobody can sign afterwards.
+const MADE_BY_THE_FORGE: [&str; 2] = [rule::unsigned::RULE.id, rule::forge_key_outside::RULE.id];
+const BY_HAND: &str = "the server made this commit for a click in the browser: make it on your own computer (for a merge: \
+                       `git merge --no-ff -S BRANCH`) and push it, or merge by fast-forward";
 
 /// Judging stopped because of the server, not because of the push.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +84,8 @@ pub struct Judgement {
     pub findings: Findings,
     pub refs: Vec<RefFact>,
     pub counts: CommitCounts,
+    /// Commits that are in `counts`; one may be walked for several refs.
+    pub counted: HashSet<ObjectId>,
     pub updates: Vec<UpdateFacts>,
     /// Branches that the ledger must remember as mainline.
     pub mainline: Vec<RefName>,
@@ -405,7 +413,7 @@ impl Case<'_> {
         judgement.baselines_used.extend(trust.baselines_met());
         let judged = self.judge_commits(rules, &history, &facts, level, places, old)?;
         let walked = self.settle(judged, &history, &facts, places, judgement)?;
-        carry::distrust(self, rules, new, old, level, places, judgement)?;
+        carry::distrust(self, rules, (new, old), &history, level, places, judgement)?;
         Ok(walked)
     }
 
@@ -514,14 +522,21 @@ impl Case<'_> {
             if let Some(signer) = signer {
                 self.rely_on_signer(signer, judgement);
             }
-            judgement.counts.judged += 1;
-            if carried && !objections.is_empty() {
-                judgement.counts.by_receipt += 1;
+            if judgement.counted.insert(*id) {
+                judgement.counts.judged += 1;
+                judgement.counts.by_receipt += u64::from(carried && !objections.is_empty());
             }
             for objection in objections {
                 let mut finding = objection.problem.clone().about(Subject::Commit(*id));
                 if let Some(title) = examined.and_then(|examined| examined.title.clone()) {
                     finding = finding.titled(title);
+                } else if judgement.findings.has_room()
+                    && let Some(title) = self.title_of(id)?
+                {
+                    finding = finding.titled(title);
+                }
+                if self.says.via.as_deref() == Some("web") && MADE_BY_THE_FORGE.contains(&finding.id()) {
+                    finding.problem.next = Some(BY_HAND.to_owned());
                 }
                 if let Some(name) = on {
                     finding = finding.on(name);
@@ -531,6 +546,13 @@ impl Case<'_> {
             pack.add(*id, signer.map(ledger_signer).as_ref(), refused.map(|objection| objection.problem.rule.id))?;
         }
         Ok(Walked { pack: pack.build()?, met_old: history.met_old.clone() })
+    }
+
+    /// First line of the message of a commit that is good by itself.
+    fn title_of(&self, id: &ObjectId) -> Result<Option<String>, JudgeError> {
+        let format = self.repository.format;
+        let title = |raw: &[u8]| Commit::parse(raw, format).ok().map(|commit| commit.title());
+        Ok(self.objects.read(id, |_, raw| title(raw))?.flatten())
     }
 
     /// On the signer, on whoever answers for the signer, and on whoever vouched for the key.

@@ -76,6 +76,19 @@ pub(super) fn judge(
     Ok(())
 }
 
+/// What to do about a tag where the rule speaks of commits: it is made anew, on what it stands on.
+fn again(name: &RefName, problem: &Problem) -> String {
+    let tag = name.tag().and_then(|tag| std::str::from_utf8(tag).ok());
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/');
+    let tag = tag.filter(|tag| !tag.starts_with('-') && tag.chars().all(plain)).unwrap_or("NAME");
+    let first = match problem.rule.id {
+        "identity-mismatch" => "set your own registered e-mail address (`git config user.email YOU@COMPANY`) and ",
+        "time-skew" => "set the clock of your computer and ",
+        _ => "",
+    };
+    format!("{first}make the tag again, signed: `git tag -f -s {tag} {tag}^{{}}`")
+}
+
 /// Judges each tag object from the ref down to the commit, and gives the commit.
 fn chain(
     case: &Case<'_>,
@@ -85,7 +98,12 @@ fn chain(
 ) -> Result<Option<ObjectId>, JudgeError> {
     let name = &asked.update.name;
     let limits = &case.ground.policy.limits;
-    let mut refuse = |id: ObjectId, problem: Problem| findings.push(problem.about(Subject::Tag(id)).on(name));
+    let mut refuse = |id: ObjectId, mut problem: Problem| {
+        if problem.next.is_none() && problem.rule.next.contains("git commit") || problem.rule.next.contains("rebase") {
+            problem.next = Some(again(name, &problem));
+        }
+        findings.push(problem.about(Subject::Tag(id)).on(name));
+    };
     let mut id = asked.update.new;
     for depth in 0.. {
         let header = match case.objects.header(&id)? {
@@ -98,7 +116,8 @@ fn chain(
         match header.kind {
             Kind::Commit if depth == 0 => {
                 let problem = Problem::new(&rule::unsigned::RULE, "is a lightweight tag, which cannot be signed");
-                refuse(id, problem.next("make an annotated, signed tag: `git tag -s NAME`"));
+                let next = again(name, &problem);
+                refuse(id, problem.next(next));
                 return Ok(Some(id));
             }
             Kind::Commit => return Ok(Some(id)),

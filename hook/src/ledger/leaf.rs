@@ -340,7 +340,7 @@ impl Leaf {
         Ok(bytes)
     }
 
-    pub(super) fn decode(seq: u64, bytes: &[u8]) -> Result<Leaf, LedgerError> {
+    pub fn decode(seq: u64, bytes: &[u8]) -> Result<Leaf, LedgerError> {
         let bad = |reason: String| LedgerError::BadLeaf { seq, reason };
         let end = bytes.iter().position(|&byte| byte == b'\n').ok_or_else(|| bad("it has no line of facts".into()))?;
         let (line, rest) = bytes.split_at(end);
