@@ -6,8 +6,11 @@ use crate::ledger::{Ledger, RepositoryId, Update, UpdateState};
 use crate::push::{RefUpdate, read_updates};
 use crate::site::{Site, Unfit};
 use crate::transaction::stale;
+use countersign_policy::id::RefName;
 use countersign_policy::rule;
 use countersign_policy::verdict::Decision;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
@@ -37,14 +40,20 @@ fn apply(call: &Call, environment: &GitEnvironment, cwd: &Path, input: impl Read
     let now = call.clock.now();
     let checked_before = repository.file("hooks/reference-transaction").exists();
     let (mut ids, mut told) = (Vec::new(), Vec::new());
+    // All updates of a push stand in one verdict.
+    let (mut updates_of, mut lateness) = (HashMap::new(), HashMap::new());
     for update in &updates {
         let Some(found) = newest(&ledger, &known.id, update)? else {
             // Nobody judged it: it gives no trust, and the next push walks it anew.
             told.push(serde_json::json!({ "ref": update.name.to_string(), "new": update.new, "verdict": null }));
             continue;
         };
-        let late = if checked_before || !found.enforced { None } else { stale(&site, &ledger, &found, now)? };
-        let late = late.map(|stale| stale.reason());
+        let verdict = found.id.verdict;
+        if let Entry::Vacant(entry) = lateness.entry(verdict) {
+            let late = if checked_before || !found.enforced { None } else { stale(&site, &ledger, &found, now)? };
+            entry.insert(late.map(|stale| stale.reason()));
+        }
+        let late = lateness.get(&verdict).cloned().flatten();
         if let Some(reason) = &late {
             tracing::warn!(r#ref = %update.name, %reason, "applied late: no reference-transaction hook checked it");
         }
@@ -53,12 +62,14 @@ fn apply(call: &Call, environment: &GitEnvironment, cwd: &Path, input: impl Read
             "verdict": found.verdict.to_string(),
             "finding": late.as_ref().map(|_| rule::applied_late::RULE.id), "reason": late,
         }));
-        let same = |other: &Update| {
-            other.old == found.old
-                && other.new == found.new
-                && repository.follow(&update.name).is_ok_and(|names| names.contains(&other.name))
-        };
-        ids.extend(ledger.read().updates_of_verdict(found.id.verdict)?.into_iter().filter(same).map(|other| other.id));
+        if let Entry::Vacant(entry) = updates_of.entry(verdict) {
+            let by_name = ledger.read().updates_of_verdict(verdict)?.into_iter();
+            entry.insert(by_name.map(|update| (update.name.clone(), update)).collect::<HashMap<RefName, Update>>());
+        }
+        let by_name = updates_of.get(&verdict);
+        let names = repository.follow(&update.name).unwrap_or_else(|_| vec![update.name.clone()]);
+        let same = |other: &&Update| other.old == found.old && other.new == found.new;
+        ids.extend(names.iter().filter_map(|name| by_name?.get(name)).filter(same).map(|other| other.id));
     }
     let document =
         serde_json::to_vec(&serde_json::json!({ "schema_version": 1, "at": now, "applied": told })).unwrap_or_default();

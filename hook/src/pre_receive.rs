@@ -46,7 +46,7 @@ pub fn run(call: &Call, environment: &GitEnvironment, cwd: &Path, input: impl Re
         Err(error) => {
             use crate::push::InputError;
             let problem = match &error {
-                InputError::TooManyRefs(_) | InputError::NameTooLong(_) => {
+                InputError::TooManyRefs(_) | InputError::NameTooLong(_) | InputError::NamesTooLong => {
                     Problem::new(&rule::limit_exceeded::RULE, format!("is too much: {error}"))
                 }
                 _ => Problem::new(&rule::repository_unreadable::RULE, "could not be read").detail(error.to_string()),
@@ -153,15 +153,16 @@ impl Gate<'_> {
                 pusher,
                 deadline: self.started + policy.limits.time.get(),
             };
-            let mut judgement = match case.judge(updates) {
-                Ok(judgement) => judgement,
-                Err(error) => {
-                    tracing::error!(%error, "judging stopped");
-                    let mut judgement = Judgement { findings: error.finding().into(), ..Judgement::default() };
-                    judgement.refs = updates.iter().map(plain_fact).collect();
-                    return Ok((judgement, Dependencies::default()));
-                }
-            };
+            let mut judgement = Judgement::default();
+            if let Err(error) = case.judge(updates, &mut judgement) {
+                tracing::error!(%error, "judging stopped");
+                // What is certainly wrong stays so; nothing else that was found so far counts.
+                let mut findings = std::mem::take(&mut judgement.findings);
+                findings.keep_denials();
+                findings.push(error.finding());
+                let refs = updates.iter().map(plain_fact).collect();
+                return Ok((Judgement { findings, refs, ..Judgement::default() }, Dependencies::default()));
+            }
             judgement.findings.extend(notes);
             // Whoever was offboarded while we judged is offboarded now.
             let now = self.call.clock.now();

@@ -5,7 +5,7 @@ use countersign_policy::id::{ObjectFormat, ObjectId, RefName};
 use std::io::{BufRead, Read};
 
 /// One line of a hook's input.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RefUpdate {
     pub name: RefName,
     pub old: ObjectId,
@@ -22,6 +22,9 @@ impl RefUpdate {
     }
 }
 
+/// Bytes of all ref names of one push: each stands several times in its record, which is limited too.
+const NAMES_MAX: usize = 3 * 1024 * 1024;
+
 /// The hook's input is not what git writes, or is too much of it.
 #[derive(Debug, thiserror::Error)]
 pub enum InputError {
@@ -33,18 +36,21 @@ pub enum InputError {
     TooManyRefs(usize),
     #[error("a ref name is longer than {0} bytes")]
     NameTooLong(usize),
+    #[error("the names of all refs in the push are longer than {NAMES_MAX} bytes together")]
+    NamesTooLong,
     #[error("line {0} mixes object formats")]
     MixedFormats(usize),
 }
 
-/// Reads `old SP new SP ref LF` lines. Symbolic values (`ref:…`, git 2.46 and later) are left out: a symbolic ref
-/// is asked for where it leads when somebody pushes to it.
+/// Reads `old SP new SP ref LF` lines. A symbolic new value (`ref:…`, git 2.46 and later) is left out: a symbolic ref
+/// is asked for where it leads when somebody pushes to it. A symbolic old value is as good as none.
 pub fn read_updates(input: impl Read, limits: &Limits) -> Result<Vec<RefUpdate>, InputError> {
     // Two ids of at most 64 digits, two spaces, a name and a line feed.
     let line_max = limits.ref_name_bytes + 131;
     let mut reader = std::io::BufReader::new(input);
     let mut updates: Vec<RefUpdate> = Vec::new();
     let mut format: Option<ObjectFormat> = None;
+    let mut names = 0;
     for number in 1.. {
         let mut line = Vec::new();
         let read = reader.by_ref().take(line_max as u64 + 1).read_until(b'\n', &mut line)?;
@@ -62,11 +68,13 @@ pub fn read_updates(input: impl Read, limits: &Limits) -> Result<Vec<RefUpdate>,
         let (Some(old), Some(new), Some(name)) = (parts.next(), parts.next(), parts.next()) else {
             return Err(InputError::Malformed(number));
         };
-        if old.starts_with(b"ref:") || new.starts_with(b"ref:") {
+        if new.starts_with(b"ref:") {
             continue;
         }
-        let (Some(old), Some(new)) = (ObjectId::from_hex(old), ObjectId::from_hex(new)) else {
-            return Err(InputError::Malformed(number));
+        let new = ObjectId::from_hex(new).ok_or(InputError::Malformed(number))?;
+        let old = match old.starts_with(b"ref:") {
+            true => ObjectId::zero(new.format()),
+            false => ObjectId::from_hex(old).ok_or(InputError::Malformed(number))?,
         };
         if old.format() != new.format() || *format.get_or_insert(old.format()) != old.format() {
             return Err(InputError::MixedFormats(number));
@@ -76,6 +84,10 @@ pub fn read_updates(input: impl Read, limits: &Limits) -> Result<Vec<RefUpdate>,
         }
         if name.len() > limits.ref_name_bytes {
             return Err(InputError::NameTooLong(limits.ref_name_bytes));
+        }
+        names += name.len();
+        if names > NAMES_MAX {
+            return Err(InputError::NamesTooLong);
         }
         updates.push(RefUpdate { name: RefName::new(name), old, new });
     }
@@ -98,6 +110,8 @@ mod tests {
         assert_eq!(updates[0].name.as_bytes(), b"refs/heads/ma in");
         assert!(read("").unwrap().is_empty());
         assert_eq!(read(&format!("ref:refs/heads/a ref:refs/heads/b HEAD\n{z} {a} refs/heads/x\n")).unwrap().len(), 1);
+        let made_direct = read(&format!("ref:refs/heads/a {a} refs/heads/b\n")).unwrap();
+        assert!(made_direct[0].is_creation(), "what a symbolic ref becomes is judged");
     }
 
     #[test]

@@ -161,7 +161,7 @@ pub fn write(
         writer.verdict(facts, &document)?;
         if verdict.decision == countersign_policy::verdict::Decision::Accept && verdict.enforced {
             for baseline in &judgement.baselines_used {
-                writer.use_baseline(*baseline, entry.id, b"{}")?;
+                writer.claim_baseline(*baseline, entry.id, b"{}")?;
             }
         }
         Ok(repository)

@@ -16,6 +16,7 @@ use countersign_policy::id::ObjectId;
 use countersign_policy::rule::{self, Rule};
 use countersign_policy::time::Time;
 use countersign_policy::verdict::{Decision, Mode};
+use std::collections::{HashMap, HashSet};
 use std::io::Read;
 use std::path::Path;
 use std::time::Instant;
@@ -77,13 +78,17 @@ fn check(
     let ledger = site.ledger()?;
     let now = call.clock.now();
     let mut unjudged = Vec::new();
+    // All updates of a push rest on one verdict.
+    let mut holding = HashSet::new();
     let known = ledger.read().repository_at(repository.path_text()?)?.map(|known| known.id);
     for update in updates {
         match known.as_ref().map(|id| accepted(&ledger, id, &update)).transpose()?.flatten() {
+            Some(verdict) if holding.contains(&verdict.id.verdict) => {}
             Some(verdict) => {
                 if let Some(stale) = stale(&site, &ledger, &verdict, now)? {
                     return refuse(&site, ledger, &verdict, &stale, now);
                 }
+                holding.insert(verdict.id.verdict);
             }
             None => unjudged.push(update),
         }
@@ -103,6 +108,7 @@ fn check(
 /// The updates that move something a rule speaks of, with the old value that git does not always tell.
 fn real_updates(call: &Call, repository: &Repository, updates: Vec<RefUpdate>) -> Result<Vec<RefUpdate>, Unfit> {
     let mut real: Vec<RefUpdate> = Vec::new();
+    let mut known = HashSet::new();
     for mut update in updates {
         let name = update.name.clone();
         // HEAD and its like name no history of their own; what they point to has its own line.
@@ -119,7 +125,7 @@ fn real_updates(call: &Call, repository: &Repository, updates: Vec<RefUpdate>) -
                 None => {}
             }
         }
-        if update.old != update.new && !real.contains(&update) {
+        if update.old != update.new && known.insert(update.clone()) {
             real.push(update);
         }
     }
@@ -206,6 +212,11 @@ fn refuse(site: &Site, mut ledger: Ledger, update: &Update, stale: &Stale, now: 
     Ok(Outcome { lines, exit_code: Decision::Deny.exit_code() })
 }
 
+fn was_in_transaction(ledger: &Ledger, verdict: u64) -> Result<bool, Unfit> {
+    let Some(Facts::Verdict(facts)) = ledger.read().leaf(verdict)?.map(|leaf| leaf.facts) else { return Ok(false) };
+    Ok(serde_json::from_value::<Dependencies>(facts.dependencies).is_ok_and(|found| found.in_transaction))
+}
+
 /// What was judged here is reported here; what a push brought is reported by post-receive.
 fn committed(call: &Call, environment: &GitEnvironment, cwd: &Path, input: impl Read) -> Result<(), Unfit> {
     let site = Site::read(&call.config)?;
@@ -216,13 +227,16 @@ fn committed(call: &Call, environment: &GitEnvironment, cwd: &Path, input: impl 
     let mut ledger = site.ledger()?;
     let Some(known) = ledger.read().repository_at(repository.path_text()?)? else { return Ok(()) };
     let mut applied = Vec::new();
+    let mut in_transaction = HashMap::new();
     for update in updates {
         let old: Option<&ObjectId> = Some(&update.old).filter(|old| !old.is_zero());
         for pending in ledger.read().pending(&known.id, &update.name, old, &update.new)?.into_iter().filter(open) {
-            let facts = ledger.read().leaf(pending.id.verdict)?.map(|leaf| leaf.facts);
-            if let Some(Facts::Verdict(facts)) = facts
-                && serde_json::from_value::<Dependencies>(facts.dependencies).is_ok_and(|found| found.in_transaction)
-            {
+            let verdict = pending.id.verdict;
+            let is_ours = match in_transaction.get(&verdict) {
+                Some(&known) => known,
+                None => *in_transaction.entry(verdict).or_insert(was_in_transaction(&ledger, verdict)?),
+            };
+            if is_ours {
                 applied.push(pending.id);
                 break;
             }

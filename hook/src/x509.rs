@@ -100,6 +100,11 @@ fn read_lists(folder: &Path) -> Result<RevocationLists, Unavailable> {
         if path.extension().is_none_or(|extension| extension != "crl") {
             continue;
         }
+        // A folder or a pipe by that name is no list, and reading it could wait for ever.
+        if !fs::metadata(&path).is_ok_and(|metadata| metadata.is_file()) {
+            tracing::warn!(path = %path.display(), "no revocation list");
+            continue;
+        }
         count += 1;
         let mut bytes = Vec::new();
         let read =

@@ -48,13 +48,10 @@ fn openpgp_bytes(text: &str) -> Result<Vec<u8>, KeyRefused> {
     STANDARD.decode(compact).map_err(|_| KeyRefused::NotBase64)
 }
 
-/// An OpenPGP file may be armoured or binary; an event carries text.
-pub fn openpgp_text(bytes: Vec<u8>) -> String {
-    match String::from_utf8(bytes) {
-        Ok(text) if text.trim_start().starts_with("-----BEGIN") => text,
-        Ok(text) => STANDARD.encode(text.as_bytes()),
-        Err(error) => STANDARD.encode(error.as_bytes()),
-    }
+/// The certificates of an OpenPGP file, armoured or binary; an event carries one, as text.
+pub fn openpgp_texts(bytes: &[u8]) -> Result<Vec<KeyText>, KeyRefused> {
+    let certificates = openpgp::split(bytes)?;
+    Ok(certificates.iter().map(|certificate| KeyText::OpenPgp(STANDARD.encode(certificate))).collect())
 }
 
 /// Every fingerprint that the key proves to be its own; each belongs to one person for good. A subkey that may

@@ -61,6 +61,12 @@ impl From<ConfigError> for Failure {
     }
 }
 
+impl From<crate::keys::KeyRefused> for Failure {
+    fn from(refused: crate::keys::KeyRefused) -> Self {
+        Failure::No(refused.to_string())
+    }
+}
+
 impl From<Refused> for Failure {
     fn from(refused: Refused) -> Self {
         if refused.is_fault() { Failure::Fault(refused.to_string()) } else { Failure::No(refused.to_string()) }

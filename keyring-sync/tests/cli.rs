@@ -401,3 +401,133 @@ fn a_reader_sees_no_half_state_and_holds_nobody_up() {
     assert!(still.person(&"E7".parse().unwrap()).unwrap().unwrap().is_active(room.now()));
     assert_eq!(room.keyring().epoch(), 52);
 }
+
+/// One event line of a feed.
+fn event(id: &str, source: &str, kind: &str, more: serde_json::Value) -> String {
+    let mut line = json!({"id": id, "source": source, "person": "E1", "type": kind});
+    for (field, value) in more.as_object().unwrap() {
+        line[field] = value.clone();
+    }
+    format!("{line}\n")
+}
+
+fn state(room: &Room) -> Lifecycle {
+    room.keyring().person(&"E1".parse().unwrap()).unwrap().unwrap().state(room.now())
+}
+
+#[test]
+fn a_kill_is_out_for_good_whatever_hr_said_before_or_says_after() {
+    let room = Room::new();
+    room.run(&["person", "add", "E1", "--name", "A", "--email", "a@x.example"]);
+    let rehired = json!({"effective_at": "2099-01-01T00:00:00Z", "data": {"name": "A"}});
+    room.write("left.jsonl", &(event("1", "hr", "terminated", json!({})) + &event("2", "hr", "rehired", rehired)));
+    room.run(&["apply", "left.jsonl"]);
+    let killed = room.run(&["kill", "E1", "--reason", "malice"]);
+    assert!(killed.starts_with("terminated E1 (A), effective now"), "HR's word was not enough: {killed}");
+    room.write("back.jsonl", &event("3", "hr", "termination_cancelled", json!({})));
+    room.run(&["apply", "back.jsonl"]);
+    assert_eq!(state(&room), Lifecycle::Terminated);
+    let person = room.keyring().person(&"E1".parse().unwrap()).unwrap().unwrap();
+    let later = "2100-01-01T00:00:00Z".parse().unwrap();
+    assert_eq!(person.state(later), Lifecycle::Terminated, "what HR planned before the kill is no longer planned");
+    assert!(room.run(&["kill", "E1", "--reason", "again"]).starts_with("E1 (A) was terminated already"));
+}
+
+#[test]
+fn a_clock_that_went_back_does_not_keep_anybody_in() {
+    let room = Room::new();
+    room.run(&["person", "add", "E1", "--name", "A", "--email", "a@x.example"]);
+    let killed = room.shell(&format!(
+        "faketime -f -600s {} --config keyring-sync.yaml kill E1 --reason x",
+        env!("CARGO_BIN_EXE_keyring-sync")
+    ));
+    assert!(killed.ends_with("= 0\n"), "{killed}");
+    assert_eq!(state(&room), Lifecycle::Terminated);
+}
+
+#[test]
+fn a_source_takes_back_its_own_word_alone() {
+    let room = Room::new();
+    room.run(&["person", "add", "E1", "--name", "A", "--email", "a@x.example"]);
+    let kill = room.event(&["kill", "E1", "--reason", "x"]);
+    let data = json!({"data": {"event": kill, "source": "operator"}});
+    room.write("undo.jsonl", &event("1", "scim", "retracted", data));
+    assert!(room.run(&["apply", "undo.jsonl"]).ends_with("= 1\n"));
+    assert_eq!(state(&room), Lifecycle::Terminated);
+}
+
+#[test]
+fn an_end_that_lies_ahead_is_no_end() {
+    let room = Room::new();
+    let key = room.ssh_key("alice");
+    room.run(&["person", "add", "E1", "--name", "A", "--email", "a@x.example"]);
+    room.run(&["key", "add", "E1", "--ssh", "alice.pub"]);
+    room.run(&["key", "revoke", &key, "--reason", "retired", "--since", "2099-01-01T00:00:00Z"]);
+    let now = room.run(&["key", "revoke", &key, "--reason", "retired"]);
+    assert!(!now.contains("already"), "{now}");
+    let person = room.keyring().person(&"E1".parse().unwrap()).unwrap().unwrap();
+    assert!(person.keys[0].retired.unwrap().at <= room.now());
+    assert!(
+        room.run(&["key", "revoke", &key, "--reason", "compromised", "--since", "2099-01-01T00:00:00Z"])
+            .ends_with("= 64\n")
+    );
+}
+
+#[test]
+fn what_nobody_is_to_know_is_not_published() {
+    let room = Room::new();
+    room.run(&["person", "add", "E1", "--name", "A", "--email", "a@x.example"]);
+    let before = room.keyring().person_digest(&"E1".parse().unwrap()).unwrap();
+    room.write(
+        "watch.jsonl",
+        &(event("1", "hr", "watch_started", json!({})) + &event("2", "hr", "legal_hold_started", json!({}))),
+    );
+    assert!(room.run(&["apply", "watch.jsonl"]).ends_with("= 0\n"));
+    assert_eq!(room.keyring().person_digest(&"E1".parse().unwrap()).unwrap(), before, "no verdict breaks on it");
+    assert!(!room.shell("cat keyring/* | strings").contains("watch"));
+    let shown = room.run(&["person", "show", "E1"]);
+    assert!(shown.contains("watch") && shown.contains("legal hold"), "{shown}");
+}
+
+#[test]
+fn secret_keys_do_not_reach_the_store_and_a_subkey_has_one_certificate() {
+    let room = Room::new();
+    room.run(&["person", "add", "E1", "--name", "A", "--email", "a@x.example"]);
+    let made = room.shell(
+        "export GNUPGHOME=$PWD/gnupg; mkdir -m 700 gnupg
+         gpg() { command gpg --batch --quiet --pinentry-mode loopback --passphrase '' \"$@\"; }
+         gpg --quick-generate-key 'A <a@x.example>' ed25519 sign never
+         gpg --quick-generate-key 'B <b@x.example>' ed25519 cert never
+         gpg --export-secret-keys a@x.example >secret.pgp && gpg --export >both.pgp
+         gpg --list-keys --with-colons a@x.example | sed -n 's/^pub:.*:\\([0-9A-F]\\{16\\}\\):.*/id \\1/p'
+         gpgconf --kill all",
+    );
+    let said = room.run(&["key", "add", "E1", "--openpgp", "secret.pgp"]);
+    assert!(said.contains("secret key material was dropped") && said.ends_with("= 0\n"), "{made}{said}");
+    let stored = room.shell("cat registry.db registry.db-wal 2>/dev/null | strings | grep -c 'PRIVATE KEY'");
+    assert!(stored.starts_with('0'), "{stored}");
+    let secret = room.shell("od -An -v -tx1 secret.pgp | tr -d ' \\n' | cut -c1-80");
+    assert!(
+        !room.shell("od -An -v -tx1 registry.db | tr -d ' \\n'").contains(secret.split('=').next().unwrap().trim())
+    );
+    // By the short name that gpg prints, and several certificates in one file.
+    let id = made.lines().find_map(|line| line.strip_prefix("id ")).unwrap().to_owned();
+    assert!(room.run(&["key", "show", &id]).contains("OpenPGP key"), "{id}");
+    let both = room.run(&["key", "add", "E1", "--openpgp", "both.pgp"]);
+    assert!(both.contains("has no key that may sign"), "the second of the file was read too: {both}");
+}
+
+#[test]
+fn a_keyring_that_is_lost_is_mended_by_the_next_look() {
+    let room = Room::new();
+    room.run(&["person", "add", "E1", "--name", "A", "--email", "a@x.example"]);
+    room.shell("cp -a keyring old && true");
+    room.run(&["kill", "E1", "--reason", "x"]);
+    room.shell("rm -r keyring && mv old keyring");
+    room.run(&["status"]);
+    assert_eq!(state(&room), Lifecycle::Terminated, "a program that ended before its rename is made up for");
+    let before = room.keyring().published_at();
+    room.shell("sleep 0.01");
+    assert!(room.run(&["publish"]).starts_with("published as epoch"));
+    assert!(room.keyring().published_at() > before, "a timer confirms it where nothing changes");
+}

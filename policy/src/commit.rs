@@ -86,6 +86,16 @@ impl<'a> Commit<'a> {
     pub fn title(&self) -> String {
         title(self.message)
     }
+
+    /// What is wrong with the message, which is for whoever signed it to answer for.
+    pub fn message_problem(&self) -> Option<Problem> {
+        nul_in(self.message)
+    }
+}
+
+/// Readers that take a text to its first NUL would show another message than was signed.
+pub(crate) fn nul_in(message: &[u8]) -> Option<Problem> {
+    message.contains(&0).then(|| malformed("holds a NUL byte in its message"))
 }
 
 /// Parents and the committer's Unix seconds, for walking history that is not judged.
@@ -179,8 +189,9 @@ pub(crate) struct Rest<'a> {
 
 impl<'a> Headers<'a> {
     pub fn new(raw: &'a [u8]) -> Result<Self, Problem> {
-        if raw.contains(&0) {
-            return Err(malformed("holds a NUL byte"));
+        let headers = raw.windows(2).position(|pair| pair == b"\n\n").map_or(raw.len(), |at| at + 2);
+        if raw.get(..headers).is_none_or(|headers| headers.contains(&0)) {
+            return Err(malformed("holds a NUL byte in its headers"));
         }
         Ok(Headers { raw, at: 0 })
     }
@@ -315,7 +326,9 @@ mod tests {
     #[test]
     fn a04_nul_is_refused_everywhere() {
         assert_eq!(judged(&[TREE, AUTHOR, COMMITTER, "x a\0b\n", "\n", "m\n"]), "malformed-object");
-        assert_eq!(judged(&[TREE, AUTHOR, COMMITTER, "\n", "m\0hidden\n"]), "malformed-object");
+        let raw = join(&[TREE, AUTHOR, COMMITTER, "\n", "m\0hidden\n"]);
+        let problem = Commit::parse(&raw, ObjectFormat::Sha1).unwrap().message_problem();
+        assert_eq!(problem.unwrap().rule.id, "malformed-object", "a03: once it is known who signed it");
     }
 
     #[test]

@@ -188,11 +188,11 @@ pub struct Limits {
     pub tag_bytes: usize,
     /// Parents of a commit: the largest octopus in the Linux kernel has 66.
     pub parents: usize,
-    /// Ref updates in one push: mirrors push thousands, floods push millions.
+    /// Ref updates in one push: mirrors push thousands, floods push millions. Their record must fit a ledger entry.
     pub refs: usize,
     /// Bytes of a ref name: file systems allow no more.
     pub ref_name_bytes: usize,
-    /// New commits judged in one push: about twice what two cores verify within `time`.
+    /// New commits that one ref may bring in with a push: a large import, in some 300 MB of memory at worst.
     pub commits: usize,
     /// Links of a tag that points to a tag.
     pub tag_chain: usize,
@@ -208,9 +208,9 @@ impl Default for Limits {
             commit_bytes: 1024 * 1024,
             tag_bytes: 1024 * 1024,
             parents: 128,
-            refs: 100_000,
+            refs: 20_000,
             ref_name_bytes: 1024,
-            commits: 1_000_000,
+            commits: 250_000,
             tag_chain: 3,
             time: Period::seconds(60),
             ledger_wait: Period::seconds(30),

@@ -25,7 +25,9 @@ impl<'a> Ident<'a> {
     /// The error completes "has a … line that …".
     pub(crate) fn parse(line: &'a [u8]) -> Result<Self, &'static str> {
         let line = std::str::from_utf8(line).map_err(|_| "is not UTF-8")?;
-        if line.chars().any(|c| c.is_control() || is_deceptive(c)) {
+        // Persian names and emoji hold joiners and variation selectors; what turns the reading direction around, or
+        // hides text as a whole, belongs into no name. Whatever is shown is escaped besides.
+        if line.chars().any(|c| c.is_control() || (is_deceptive(c) && !is_joiner(c))) {
             return Err("holds control or invisible characters");
         }
         let (name, rest) = line.split_once(" <").ok_or("has no e-mail in angle brackets")?;
@@ -39,6 +41,11 @@ impl<'a> Ident<'a> {
         let (seconds, zone) = rest.split_once(' ').ok_or("has no time zone")?;
         Ok(Ident { name, email, when: date(seconds)?, zone: checked_zone(zone)? })
     }
+}
+
+/// Zero-width (non-)joiner, left-to-right and right-to-left mark, variation selectors.
+fn is_joiner(c: char) -> bool {
+    matches!(c, '\u{200c}'..='\u{200f}' | '\u{fe00}'..='\u{fe0f}')
 }
 
 fn date(text: &str) -> Result<Time, &'static str> {

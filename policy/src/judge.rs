@@ -114,15 +114,16 @@ impl Ground<'_> {
         };
         let mut objections = Vec::new();
         let skew = self.policy.signatures.clock_skew.get();
-        objections.extend(
-            rule::time_skew::check("committer date", commit.committer().when, skew, self.now).map(Objection::from),
-        );
+        for (what, when) in [("committer date", commit.committer().when), ("author date", commit.author().when)] {
+            objections.extend(rule::time_skew::check(what, when, skew, self.now).map(Objection::from));
+        }
         if commit.parents().len() > self.policy.limits.parents {
             let reason = format!("has {} parents, more than {}", commit.parents().len(), self.policy.limits.parents);
             objections.push(Problem::new(&rule::limit_exceeded::RULE, reason).into());
         }
         let signer = match self.verify(&commit.payload(), commit.signature().as_deref()) {
             Ok(signer) => {
+                objections.extend(commit.message_problem().map(Objection::from));
                 self.object_to(&signer, &mut objections);
                 // The forge's key signs for whoever clicked; its commits never bear its own name.
                 if signer.person().kind != PersonKind::Forge {
@@ -164,6 +165,7 @@ impl Ground<'_> {
         }
         let signer = match self.verify(&tag.payload(), tag.signature()) {
             Ok(signer) => {
+                objections.extend(tag.message_problem().map(Objection::from));
                 self.object_to(&signer, &mut objections);
                 let skew = self.policy.signatures.clock_skew.get();
                 match tag.tagger() {

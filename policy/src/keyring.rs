@@ -61,6 +61,12 @@ pub struct Change {
     pub abrupt: bool,
 }
 
+impl Change {
+    pub fn is_active(&self) -> bool {
+        self.state == Lifecycle::Active
+    }
+}
+
 /// One human, service account or forge.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {
@@ -349,6 +355,9 @@ pub struct OpenPgpSigner {
     pub verify: VerifyKey,
     /// Usage flags, back-signature and algorithm allow signing.
     pub for_signing: bool,
+    /// Usage flags allow it, whatever the algorithm: then a weak key is refused for its weakness.
+    #[serde(default)]
+    pub meant_for_signing: bool,
     /// Creation of the key; an older signature is none.
     pub created: Time,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -58,9 +58,9 @@ impl Pattern {
         pattern.get(p..).is_some_and(|rest| rest.iter().all(|&byte| byte == b'*'))
     }
 
-    /// A pattern that does not begin with `refs/` speaks of branches.
+    /// A pattern that does not begin with `refs/` speaks of branches, `*` alone of every ref.
     pub fn matches_ref(&self, name: &RefName) -> bool {
-        if self.0.starts_with("refs/") || self.0.starts_with('*') && name.branch().is_none() {
+        if self.0 == "*" || self.0.starts_with("refs/") {
             self.matches(name.as_bytes())
         } else {
             name.branch().is_some_and(|branch| self.matches(branch))
@@ -110,5 +110,10 @@ mod tests {
         assert!(main.matches_ref(&RefName::new(b"refs/heads/main")));
         assert!(!main.matches_ref(&RefName::new(b"refs/tags/main")));
         assert!(Pattern::new("refs/tags/*").unwrap().matches_ref(&RefName::new(b"refs/tags/v1")));
+        let tail = Pattern::new("*-lts").unwrap();
+        assert!(
+            tail.matches_ref(&RefName::new(b"refs/heads/1-lts")) && !tail.matches_ref(&RefName::new(b"refs/x-lts"))
+        );
+        assert!(Pattern::new("*").unwrap().matches_ref(&RefName::new(b"refs/tags/v1")));
     }
 }

@@ -3,7 +3,7 @@
 //! In either object format a tag carries its repository's own signature at the end of its body;
 //! a `gpgsig` or `gpgsig-sha256` header is the one for the other format.
 
-use crate::commit::{Headers, ident, malformed, object_id, title};
+use crate::commit::{Headers, ident, malformed, nul_in, object_id, title};
 use crate::id::{ObjectFormat, ObjectId};
 use crate::ident::Ident;
 use crate::rule::{multiple_signatures, unsigned_data};
@@ -95,6 +95,11 @@ impl<'a> Tag<'a> {
     /// Everything before the signature.
     pub fn payload(&self) -> Payload<'a> {
         self.payload
+    }
+
+    /// What is wrong with the message, which is for whoever signed it to answer for.
+    pub fn message_problem(&self) -> Option<Problem> {
+        nul_in(self.message)
     }
 
     /// The first line of the message, safe for a terminal.

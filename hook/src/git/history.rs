@@ -1,14 +1,16 @@
 //! Walking history: which commits a ref update brings in.
 //!
-//! The walk starts at the new tip and goes by commit date, as git does, but dates only order the work:
-//! a commit is left out when a path from a trusted id to it was really walked. Back-dated commits can make
-//! the walk report too much, never too little; whoever is about to deny asks [`reachable_among`] first.
+//! What came with the push is walked first, without looking at dates: one commit dated 1970 must not make the
+//! walk read all of history. Where it meets commits that were here before, nothing vouches for them by
+//! themselves, and only then do trusted tips and those commits walk towards each other, by date, as git does.
+//! Dates only order that work: a commit is left out when a path from a trusted id to it was really walked.
 
 use super::GitError;
 use super::objects::{Kind, Objects};
 use countersign_policy::commit::walk_header;
 use countersign_policy::id::{ObjectFormat, ObjectId};
-use std::collections::{BinaryHeap, HashMap, HashSet};
+use countersign_policy::tag::Tag;
+use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
 use std::time::Instant;
 
 /// Commits of the main store that nothing vouches for, before every trusted tip is asked. Few branches
@@ -17,6 +19,10 @@ const NEAR_PATIENCE: usize = 256;
 
 /// The clock is read once in so many commits.
 const CLOCK_EVERY: usize = 256;
+
+/// Bytes of a commit that is trusted already, where only its parents are of interest. What is judged has the
+/// policy's own, smaller limit.
+const TRUSTED_BYTES: usize = 64 * 1024 * 1024;
 
 #[derive(Debug, thiserror::Error)]
 pub enum WalkError<E> {
@@ -66,7 +72,7 @@ pub struct Bounds {
 /// The outcome of a walk.
 #[derive(Debug, Default)]
 pub struct NewHistory {
-    /// Met and not vouched for, newest first as far as dates tell.
+    /// Met and not vouched for, children before their parents as far as the walk could tell.
     pub commits: Vec<ObjectId>,
     /// The old tips that were met on the way down from the new ones.
     pub met_old: HashSet<ObjectId>,
@@ -108,10 +114,15 @@ impl Walk<'_> {
         Ok(self.header(id)?.map_or(0, |(_, date)| date))
     }
 
+    /// Parents and date. A tag that is a trusted tip counts as a child of what it names.
     fn header(&self, id: &ObjectId) -> Result<Option<(Vec<ObjectId>, i64)>, GitError> {
         match self.objects.header(id)? {
-            Some(header) if header.kind == Kind::Commit && header.size <= self.bounds.commit_bytes => {
+            Some(header) if header.kind == Kind::Commit && header.size <= TRUSTED_BYTES => {
                 Ok(self.objects.read(id, |_, raw| walk_header(raw, self.format))?.flatten())
+            }
+            Some(header) if header.kind == Kind::Tag && header.size <= TRUSTED_BYTES => {
+                let target = self.objects.read(id, |_, raw| Tag::target(raw, self.format))?.flatten();
+                Ok(target.map(|target| (vec![target], i64::MAX)))
             }
             _ => Ok(None),
         }
@@ -152,99 +163,148 @@ impl Walk<'_> {
     }
 }
 
-/// Walks from the `new` tips down to what `trust` vouches for or the `old` tips reach. Each commit that is met is handed to
-/// `meet` once, at once, so that judging can go on beside the walk; some of them may turn out to be vouched
-/// for after all, and are then not in the result.
+/// Parents of commits that were read during this push: several refs bring in the same ones.
+#[derive(Debug, Default)]
+pub struct Parents(HashMap<ObjectId, Vec<ObjectId>>);
+
+/// Walks from `new` down to what `trust` vouches for or the `old` tips reach. Each commit that may have to be
+/// judged is handed to `meet` at once, so that judging can go on beside the walk; some of them may turn out to be
+/// vouched for after all, and are then not in the result.
 pub fn new_commits<T: Trust>(
-    objects: &Objects,
-    format: ObjectFormat,
+    (objects, format): (&Objects, ObjectFormat),
     new: &[ObjectId],
     old: &[ObjectId],
     trust: &mut T,
     bounds: Bounds,
+    parents: &mut Parents,
     meet: &mut dyn FnMut(ObjectId, Met<'_>),
 ) -> Result<NewHistory, WalkError<T::Error>> {
     let mut walk = Walk { objects, format, bounds, flags: HashMap::new(), queue: BinaryHeap::new(), open: 0, steps: 0 };
-    let mut met = Vec::new();
-    let mut met_old = HashSet::new();
-    let mut strangers = 0;
-    let (mut near_asked, mut all_asked, mut by_others) = (false, false, false);
-    for old in old {
-        walk.enqueue(*old, TRUSTED)?;
-    }
-    for new in new {
-        if old.contains(new) {
-            met_old.insert(*new);
+    let old: HashSet<ObjectId> = old.iter().copied().collect();
+    let mut history = NewHistory::default();
+    let mut seen: HashSet<ObjectId> = new.iter().copied().collect();
+    let mut queue: VecDeque<ObjectId> = new.iter().copied().collect();
+    let mut strangers = Vec::new();
+    while let Some(id) = queue.pop_front() {
+        walk.tick()?;
+        if old.contains(&id) {
+            history.met_old.insert(id);
+        } else if trust.is_baseline(&id) {
+            history.by_others = true;
+        } else if !objects.in_quarantine(&id) {
+            if trust.vouches(&id).map_err(WalkError::Trust)? {
+                history.by_others = true;
+            } else {
+                strangers.push(id);
+            }
+        } else {
+            history.take(id, bounds)?;
+            for &parent in visit(&walk, id, parents, meet)? {
+                if seen.insert(parent) {
+                    queue.push_back(parent);
+                }
+            }
         }
-        walk.enqueue(*new, WANTED)?;
     }
+    if strangers.is_empty() {
+        return Ok(history);
+    }
+    history.by_others = true;
+    let met: HashSet<ObjectId> = history.commits.iter().copied().collect();
+    let unsettled = settle(&mut walk, &strangers, &old, trust, &mut history.met_old)?;
+    history.commits.retain(|id| walk.flag(id) & TRUSTED == 0);
+    for id in unsettled {
+        // What the push brought along although it was here was met above.
+        if !met.contains(&id) {
+            history.take(id, bounds)?;
+            visit(&walk, id, parents, meet)?;
+        }
+    }
+    Ok(history)
+}
+
+impl NewHistory {
+    fn take<E>(&mut self, id: ObjectId, bounds: Bounds) -> Result<(), WalkError<E>> {
+        self.commits.push(id);
+        if self.commits.len() > bounds.commits { Err(WalkError::TooMany(bounds.commits)) } else { Ok(()) }
+    }
+}
+
+/// Lets the strangers and the trusted tips walk towards each other, and gives what no trusted tip reached.
+fn settle<T: Trust>(
+    walk: &mut Walk<'_>,
+    strangers: &[ObjectId],
+    old: &HashSet<ObjectId>,
+    trust: &mut T,
+    met_old: &mut HashSet<ObjectId>,
+) -> Result<Vec<ObjectId>, WalkError<T::Error>> {
+    let mut wanted = Vec::new();
+    walk.trust(old.iter().copied().collect())?;
+    walk.trust(trust.near_tips().map_err(WalkError::Trust)?)?;
+    for id in strangers {
+        walk.enqueue(*id, WANTED)?;
+    }
+    let mut all_asked = false;
     while walk.open > 0 {
         walk.tick()?;
         let Some((_, id)) = walk.queue.pop() else { break };
         let mut flag = walk.flag(&id);
-        let mut stranger = false;
         if flag & DONE != 0 {
             continue;
         }
         if flag & TRUSTED == 0 {
             walk.open = walk.open.saturating_sub(1);
-            stranger = !objects.in_quarantine(&id);
-            if trust.is_baseline(&id) || stranger && trust.vouches(&id).map_err(WalkError::Trust)? {
+            // Once all tips walk, what they vouch for they will reach.
+            if trust.is_baseline(&id) || !all_asked && trust.vouches(&id).map_err(WalkError::Trust)? {
                 flag |= TRUSTED;
-                by_others = true;
             }
         }
         walk.flags.insert(id, flag | DONE);
+        let parents = walk.header(&id)?.map(|(parents, _)| parents).unwrap_or_default();
         if flag & TRUSTED != 0 {
-            if let Some((parents, _)) = walk.header(&id)? {
-                walk.trust(parents)?;
-            }
+            walk.trust(parents)?;
             continue;
         }
-        met.push(id);
-        if met.len() > bounds.commits {
-            return Err(WalkError::TooMany(bounds.commits));
-        }
-        for parent in visit(&walk, id, meet)? {
+        wanted.push(id);
+        for parent in parents {
             if old.contains(&parent) {
                 met_old.insert(parent);
             }
             walk.enqueue(parent, WANTED)?;
         }
-        if stranger {
-            strangers += 1;
-            if !near_asked {
-                (near_asked, by_others) = (true, true);
-                let tips = trust.near_tips().map_err(WalkError::Trust)?;
-                walk.trust(tips)?;
-            }
-            if strangers > NEAR_PATIENCE && !all_asked {
-                all_asked = true;
-                let tips = trust.all_tips().map_err(WalkError::Trust)?;
-                walk.trust(tips)?;
-            }
+        if wanted.len() > NEAR_PATIENCE && !all_asked {
+            all_asked = true;
+            walk.trust(trust.all_tips().map_err(WalkError::Trust)?)?;
         }
     }
-    met.retain(|id| walk.flag(id) & TRUSTED == 0);
-    Ok(NewHistory { commits: met, met_old, by_others })
+    wanted.retain(|id| walk.flag(id) & TRUSTED == 0);
+    Ok(wanted)
 }
 
-/// Hands the commit to `meet` and gives its parents.
-fn visit(walk: &Walk<'_>, id: ObjectId, meet: &mut dyn FnMut(ObjectId, Met<'_>)) -> Result<Vec<ObjectId>, GitError> {
-    let met = match walk.objects.header(&id)? {
-        None => Met::Missing,
-        Some(header) if header.kind != Kind::Commit => Met::NotACommit(header.kind),
-        Some(header) if header.size > walk.bounds.commit_bytes => Met::TooLarge(header.size),
-        Some(_) => {
-            let parents = walk.objects.read(&id, |_, raw| {
-                meet(id, Met::Commit(raw));
-                walk_header(raw, walk.format).map(|(parents, _)| parents)
-            })?;
-            return Ok(parents.flatten().unwrap_or_default());
+/// Hands the commit to `meet` and gives its parents. One that was met for another ref is not read again.
+fn visit<'p>(
+    walk: &Walk<'_>,
+    id: ObjectId,
+    known: &'p mut Parents,
+    meet: &mut dyn FnMut(ObjectId, Met<'_>),
+) -> Result<&'p [ObjectId], GitError> {
+    if !known.0.contains_key(&id) {
+        let mut parents = Vec::new();
+        match walk.objects.header(&id)? {
+            None => meet(id, Met::Missing),
+            Some(header) if header.kind != Kind::Commit => meet(id, Met::NotACommit(header.kind)),
+            Some(header) if header.size > walk.bounds.commit_bytes => meet(id, Met::TooLarge(header.size)),
+            Some(_) => {
+                let read = walk.objects.read(&id, |_, raw| {
+                    meet(id, Met::Commit(raw));
+                    walk_header(raw, walk.format).map(|(parents, _)| parents)
+                })?;
+                parents = read.flatten().unwrap_or_default();
+            }
         }
-    };
-    meet(id, met);
-    Ok(Vec::new())
+        known.0.insert(id, parents);
+    }
+    Ok(known.0.get(&id).map(Vec::as_slice).unwrap_or_default())
 }
 
 /// Which of `wanted` can be reached from `tips`, exactly, whatever the dates say. In the worst case it reads

@@ -11,6 +11,7 @@ use countersign_policy::id::ObjectFormat;
 use std::ffi::OsStr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 /// The server's repository could not be read. Never the pusher's fault.
 #[derive(Debug, thiserror::Error)]
@@ -55,6 +56,8 @@ pub struct Repository {
     quarantine: Option<PathBuf>,
     /// The main store first, then every alternate.
     stores: Vec<PathBuf>,
+    /// `packed-refs` as it was when it was first asked for: one hook call sees one state of it.
+    packed: Arc<OnceLock<Option<Vec<u8>>>>,
 }
 
 /// What git tells its hook about object stores. Nothing else of the environment is read here.
@@ -128,7 +131,7 @@ impl Repository {
                 collect_alternates(&store, 0, &mut stores)?;
             }
         }
-        Ok(Repository { path, format, quarantine, stores })
+        Ok(Repository { path, format, quarantine, stores, packed: Arc::default() })
     }
 
     /// The path as text: repositories are named by it in the ledger.

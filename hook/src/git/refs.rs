@@ -97,7 +97,7 @@ impl Repository {
                 .next()
                 .is_some_and(|line| line.ends_with(b"sorted ") || line.windows(7).any(|w| w == b" sorted"));
         if !sorted {
-            return Ok(packed_lines(&packed).find(|(found, _)| *found == name.as_bytes()).map(|(_, id)| id));
+            return Ok(packed_lines(packed).find(|(found, _)| *found == name.as_bytes()).map(|(_, id)| id));
         }
         let (mut low, mut high) = (0, packed.len());
         while low < high {
@@ -146,15 +146,20 @@ impl Repository {
         Ok(!locked && self.packed_ref(name)? == Some(*id))
     }
 
-    fn packed_refs(&self) -> Result<Option<Vec<u8>>, GitError> {
-        super::read_optional(&self.path.join("packed-refs"))
+    fn packed_refs(&self) -> Result<Option<&[u8]>, GitError> {
+        if self.packed.get().is_none() {
+            let packed = super::read_optional(&self.path.join("packed-refs"))?;
+            // Another thread may have been first; either reading will do.
+            let _ = self.packed.set(packed);
+        }
+        Ok(self.packed.get().and_then(Option::as_deref))
     }
 
     /// Every ref below `refs/`, symbolic ones as such. Reads the whole ref store: for `install`, not for a push.
     pub fn all_refs(&self) -> Result<BTreeMap<RefName, RefValue>, GitError> {
         let mut refs = BTreeMap::new();
         if let Some(packed) = self.packed_refs()? {
-            for (name, id) in packed_lines(&packed) {
+            for (name, id) in packed_lines(packed) {
                 refs.insert(RefName::new(name), RefValue::Id(id));
             }
         }
@@ -167,8 +172,7 @@ impl Repository {
     /// Whether there is any branch or tag at all.
     pub fn has_refs(&self) -> Result<bool, GitError> {
         if let Some(packed) = self.packed_refs()?
-            && packed_lines(&packed)
-                .any(|(name, _)| name.starts_with(b"refs/heads/") || name.starts_with(b"refs/tags/"))
+            && packed_lines(packed).any(|(name, _)| name.starts_with(b"refs/heads/") || name.starts_with(b"refs/tags/"))
         {
             return Ok(true);
         }

@@ -154,7 +154,7 @@ fn compromised_keys(case: &Case<'_>) -> Result<Vec<(Fingerprint, Compromised)>, 
 pub fn distrust(
     case: &Case<'_>,
     rules: &RefRules<'_>,
-    (new, old): (&[ObjectId], &[ObjectId]),
+    (new, old): (ObjectId, &[ObjectId]),
     history: &NewHistory,
     level: Level,
     places: &[RefName],
@@ -167,10 +167,14 @@ pub fn distrust(
     let entering = if history.by_others {
         let all: HashSet<ObjectId> = distrusted.keys().copied().collect();
         let own = case.reachable(old, &all)?;
-        case.reachable(new, &all.difference(&own).copied().collect())?
+        case.reachable(&[new], &all.difference(&own).copied().collect())?
     } else {
-        // All that the walk left out is the ref's own already: nothing needs to be looked for beyond it.
-        history.commits.iter().filter(|id| distrusted.contains_key(*id)).copied().collect()
+        // All that the walk left out is the ref's own already: nothing needs to be looked for beyond it. What the
+        // push brought along once more may be the ref's own too.
+        let met: HashSet<ObjectId> =
+            history.commits.iter().filter(|id| distrusted.contains_key(*id)).copied().collect();
+        let own = case.reachable(old, &met)?;
+        met.difference(&own).copied().collect()
     };
     if entering.is_empty() {
         return Ok(());

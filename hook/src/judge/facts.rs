@@ -16,6 +16,9 @@ use std::thread::{Scope, ScopedJoinHandle};
 /// Commits handed to a worker at once: enough that the hand-over costs nothing beside 30 µs a signature.
 const BATCH: usize = 32;
 
+/// A batch of large commits is handed over early: with all that wait and are worked on it stays below 10 MiB.
+const BATCH_BYTES: usize = 256 * 1024;
+
 /// Batches waiting for a worker. The walk is faster than the workers; what waits is held in memory.
 const WAITING: usize = 16;
 
@@ -33,14 +36,22 @@ impl Facts {
     pub fn get(&self, id: &ObjectId) -> Option<&Examined> {
         self.0.get(id)
     }
+
+    pub fn add(&mut self, more: Facts) {
+        self.0.extend(more.0);
+    }
 }
 
 /// Examines what it is handed: the first few here, more on worker threads.
 pub struct Examiner<'scope, 'env: 'scope> {
     scope: &'scope Scope<'scope, 'env>,
     ground: &'env Ground<'env>,
+    /// From earlier walks of the same push.
+    before: &'env Facts,
     known: HashMap<ObjectId, Option<Examined>>,
     batch: Batch,
+    /// Bytes in the batch.
+    bytes: usize,
     workers: Option<Workers<'scope>>,
 }
 
@@ -56,13 +67,21 @@ impl std::fmt::Debug for Examiner<'_, '_> {
 }
 
 impl<'scope, 'env> Examiner<'scope, 'env> {
-    pub fn new(scope: &'scope Scope<'scope, 'env>, ground: &'env Ground<'env>) -> Self {
-        Examiner { scope, ground, known: HashMap::new(), batch: Vec::with_capacity(BATCH), workers: None }
+    pub fn new(scope: &'scope Scope<'scope, 'env>, ground: &'env Ground<'env>, before: &'env Facts) -> Self {
+        Examiner {
+            scope,
+            ground,
+            before,
+            known: HashMap::new(),
+            batch: Vec::with_capacity(BATCH),
+            bytes: 0,
+            workers: None,
+        }
     }
 
     /// Takes a commit that the walk met; a second time it costs nothing.
     pub fn meet(&mut self, id: ObjectId, met: Met<'_>) {
-        if self.known.contains_key(&id) {
+        if self.before.0.contains_key(&id) || self.known.contains_key(&id) {
             return;
         }
         let limits = &self.ground.policy.limits;
@@ -70,7 +89,8 @@ impl<'scope, 'env> Examiner<'scope, 'env> {
             Met::Commit(raw) => {
                 self.known.insert(id, None);
                 self.batch.push((id, raw.to_vec()));
-                if self.batch.len() >= BATCH {
+                self.bytes += raw.len();
+                if self.batch.len() >= BATCH || self.bytes >= BATCH_BYTES {
                     self.hand_over();
                 }
                 return;
@@ -89,6 +109,7 @@ impl<'scope, 'env> Examiner<'scope, 'env> {
 
     fn hand_over(&mut self) {
         let batch = std::mem::replace(&mut self.batch, Vec::with_capacity(BATCH));
+        self.bytes = 0;
         let (scope, ground) = (self.scope, self.ground);
         let workers = self.workers.get_or_insert_with(|| Workers::start(scope, ground));
         if let Err(refused) = workers.send.send(batch) {
@@ -97,7 +118,7 @@ impl<'scope, 'env> Examiner<'scope, 'env> {
         }
     }
 
-    /// Waits for the workers. A worker's panic is passed on.
+    /// Waits for the workers, and gives what is new. A worker's panic is passed on.
     pub fn finish(mut self) -> Facts {
         let mut facts: HashMap<ObjectId, Examined> = HashMap::with_capacity(self.known.len());
         facts.extend(examine_all(self.ground, std::mem::take(&mut self.batch)));
@@ -147,11 +168,8 @@ fn examine_all<'a>(ground: &'a Ground<'_>, batch: Batch) -> impl Iterator<Item =
             return (id, Examined::refused(problem));
         }
         let mut examined = ground.examine_commit(&raw);
-        if examined.objections.is_empty() && examined.signer.as_ref().is_some_and(|signer| signer.problems().is_empty())
-        {
-            // Nothing to say about it by itself: the title of a hundred thousand good commits is not kept.
-            examined.title = None;
-        }
+        // Read again for the few that are shown: the titles of a hundred thousand commits are not kept.
+        examined.title = None;
         (id, examined)
     })
 }

@@ -96,7 +96,9 @@ impl<'a> RefRules<'a> {
     }
 
     fn level_by_name(&self, name: &RefName) -> Option<Level> {
-        if self.is_mainline(name) { Some(Level::Mainline) } else { self.policy.refs.level(name) }
+        // A pattern makes a branch or tag mainline; it does not make a name one of them.
+        let level = self.policy.refs.level(name)?;
+        Some(if self.is_mainline(name) { Level::Mainline } else { level })
     }
 
     pub fn is_mainline(&self, name: &RefName) -> bool {

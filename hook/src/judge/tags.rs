@@ -1,9 +1,10 @@
 //! Tags: annotated, signed, under their own name, on a commit that mainline holds or could hold.
 
 use super::refs::RefRules;
-use super::{Asked, Case, JudgeError, Judgement, ledger_signer};
+use super::walk::{TagEntry, ledger_signer};
+use super::{Asked, Case, JudgeError, Judgement, Shared};
 use crate::git::objects::{Kind, hash_is};
-use crate::ledger::{Pack, PackBuilder, UpdateFacts};
+use crate::ledger::{PackBuilder, UpdateFacts};
 use countersign_policy::id::{ObjectId, RefName};
 use countersign_policy::judge::{Examined, Place, objections_at};
 use countersign_policy::rule;
@@ -34,6 +35,7 @@ pub(super) fn judge(
     case: &Case<'_>,
     rules: &RefRules<'_>,
     asked: &Asked<'_>,
+    shared: &mut Shared,
     judgement: &mut Judgement,
 ) -> Result<(), JudgeError> {
     let update = asked.update;
@@ -48,24 +50,25 @@ pub(super) fn judge(
             case.rely_on_signer(signer, judgement);
         }
     }
-    judgement.findings.extend(findings);
-    let mut commits = Pack::default();
-    if let Some(target) = target {
-        let names: Vec<RefName> = asked.target.names.clone();
-        let walked = case.walk_and_judge(rules, &[target], &[], asked.level, &names, judgement)?;
-        commits = walked.pack;
-    }
     // The tag's own signer is on record beside the commits it brings in.
-    if commits.is_empty()
-        && let Some(signer) = relied.first().and_then(|examined| examined.signer.as_ref())
-    {
-        let mut pack = PackBuilder::new();
-        let refused = judgement.findings.listed().iter().find(|finding| finding.subject == Subject::Tag(update.new));
-        pack.add(update.new, Some(&ledger_signer(signer)), refused.map(Finding::id))?;
-        commits = pack.build()?;
-    }
+    let refused = findings.iter().find(|finding| finding.subject == Subject::Tag(update.new)).map(Finding::id);
+    let signer = relied.first().and_then(|examined| examined.signer.as_ref()).map(ledger_signer);
+    let entry = TagEntry { id: update.new, signer, refused };
+    judgement.findings.extend(findings);
+    let commits = match target {
+        // A lightweight tag is the commit itself, and is refused.
+        Some(target) => {
+            let entry = (target != update.new).then_some(entry);
+            case.walk_and_judge(rules, target, &[], asked.level, &asked.target.names, entry, shared, judgement)?.pack
+        }
+        None => {
+            let mut pack = PackBuilder::new();
+            pack.add(entry.id, entry.signer.as_ref(), entry.refused)?;
+            pack.build()?
+        }
+    };
     let mut commits = Some(commits);
-    judgement.updates.extend(asked.target.names.iter().map(|name| UpdateFacts {
+    judgement.updates.extend(asked.target.names.iter().rev().map(|name| UpdateFacts {
         name: name.clone(),
         old: update.old,
         new: update.new,

@@ -8,7 +8,7 @@ use crate::ledger::{BaselineId, LedgerError, Reader, RepositoryId};
 use countersign_policy::config::Level;
 use countersign_policy::id::{ObjectId, RefName};
 use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Trusted tips, receipts and baselines of one repository at one level.
 pub struct LedgerTrust<'a> {
@@ -20,6 +20,8 @@ pub struct LedgerTrust<'a> {
     /// Baselines for the refs in question.
     baselines: HashMap<ObjectId, BaselineId>,
     met: RefCell<BTreeSet<BaselineId>>,
+    /// Commits that were found good in this very push, where the same history need not be walked for each ref.
+    pub passed: Option<&'a HashSet<ObjectId>>,
 }
 
 impl<'a> LedgerTrust<'a> {
@@ -40,7 +42,13 @@ impl<'a> LedgerTrust<'a> {
             mainline: rules.recorded_mainline().cloned().collect(),
             baselines,
             met: RefCell::default(),
+            passed: None,
         })
+    }
+
+    /// The ids of the baselines for the refs in question, met or not.
+    pub fn baselines(&self) -> Vec<ObjectId> {
+        self.baselines.keys().copied().collect()
     }
 
     pub fn baselines_met(&self) -> BTreeSet<BaselineId> {
@@ -52,6 +60,9 @@ impl Trust for LedgerTrust<'_> {
     type Error = LedgerError;
 
     fn is_baseline(&self, id: &ObjectId) -> bool {
+        if self.passed.is_some_and(|passed| passed.contains(id)) {
+            return true;
+        }
         match self.baselines.get(id) {
             Some(baseline) => {
                 self.met.borrow_mut().insert(*baseline);

@@ -66,8 +66,9 @@ impl Writer<'_> {
         self.leaf(&Facts::Baseline(facts), document)
     }
 
-    /// The baseline brought history in with this verdict; from now on it does not expire.
-    pub fn use_baseline(
+    /// This verdict lets history in by the baseline. Once git has applied it the baseline counts as used, and no
+    /// longer expires.
+    pub fn claim_baseline(
         &mut self,
         baseline: BaselineId,
         verdict: VerdictId,
@@ -98,8 +99,8 @@ pub(super) fn add(connection: &Connection, seq: u64, at: Time, facts: &BaselineF
     Ok(())
 }
 
-/// Only the first use counts, and only before the end.
-pub(super) fn mark_used(connection: &Connection, at: Time, facts: &BaselineUsedFacts) -> Result<(), LedgerError> {
+/// Only before its end.
+pub(super) fn claim(connection: &Connection, at: Time, facts: &BaselineUsedFacts) -> Result<(), LedgerError> {
     let id = facts.baseline.to_bytes();
     let known: bool = connection
         .prepare_cached("SELECT EXISTS (SELECT 1 FROM baseline WHERE id = ?1)")?
@@ -109,9 +110,29 @@ pub(super) fn mark_used(connection: &Connection, at: Time, facts: &BaselineUsedF
     }
     connection
         .prepare_cached(
-            "UPDATE baseline SET used_at = ?2, used_by = ?3 WHERE id = ?1 AND used_at IS NULL AND expires > ?2",
+            "INSERT INTO baseline_claim (verdict, baseline)
+             SELECT ?2, num FROM baseline WHERE id = ?1 AND (used_at IS NOT NULL OR expires > ?3)
+             ON CONFLICT DO NOTHING",
         )?
-        .execute(params![id, at.unix_millis(), facts.verdict.to_bytes()])?;
+        .execute(params![id, facts.verdict.to_bytes(), at.unix_millis()])?;
+    Ok(())
+}
+
+/// An update of the verdict at `seq` was applied to this ref: what it claimed for it is used. Only the first use counts.
+pub(super) fn mark_used(
+    connection: &Connection,
+    seq: i64,
+    repo: i64,
+    name: &[u8],
+    at: Time,
+) -> Result<(), LedgerError> {
+    connection
+        .prepare_cached(
+            "UPDATE baseline SET used_at = ?4, used_by = (SELECT id FROM verdict WHERE seq = ?1)
+             WHERE repo = ?2 AND onto = ?3 AND used_at IS NULL AND num IN
+             (SELECT c.baseline FROM baseline_claim c JOIN verdict v ON v.id = c.verdict WHERE v.seq = ?1)",
+        )?
+        .execute(params![seq, repo, name, at.unix_millis()])?;
     Ok(())
 }
 
@@ -137,9 +158,24 @@ mod tests {
         ledger.write(WAIT, at(0), |w| w.add_baseline(facts, b"{}")).unwrap();
         assert_eq!(ledger.read().active_baselines(&repository, at(99)).unwrap().len(), 1);
         assert_eq!(ledger.read().active_baselines(&repository, at(100)).unwrap(), vec![]);
-        ledger.write(WAIT, at(100), |w| w.use_baseline(baseline, VerdictId::generate(), b"{}")).unwrap();
-        assert_eq!(ledger.read().baselines(&repository).unwrap()[0].used_at, None);
-        let unknown = ledger.write(WAIT, at(1), |w| w.use_baseline(BaselineId::generate(), VerdictId::generate(), b""));
+        let push = |ledger: &mut crate::ledger::Ledger, second| {
+            let change = push(ledger, repository, second, update(zero(), id(1), pack([1], &signer("alice"))));
+            let verdict = ledger.read().verdict_at(change.verdict).unwrap().unwrap().facts.id;
+            ledger.write(WAIT, at(second), |w| w.claim_baseline(baseline, verdict, b"{}")).unwrap();
+            change
+        };
+        let used_at = |ledger: &crate::ledger::Ledger| ledger.read().baselines(&repository).unwrap()[0].used_at;
+        let refused = push(&mut ledger, 50);
+        ledger.write(WAIT, at(51), |w| w.refused(&[refused], b"{}")).unwrap();
+        assert_eq!(used_at(&ledger), None, "git did not take it");
+        let late = push(&mut ledger, 100);
+        apply(&mut ledger, 101, late);
+        assert_eq!(used_at(&ledger), None, "it was over");
+        let in_time = push(&mut ledger, 60);
+        apply(&mut ledger, 102, in_time);
+        assert_eq!(used_at(&ledger), Some(at(102)), "the verdict was in time");
+        let unknown =
+            ledger.write(WAIT, at(1), |w| w.claim_baseline(BaselineId::generate(), VerdictId::generate(), b""));
         assert!(matches!(unknown, Err(LedgerError::UnknownBaseline(_))));
         assert_sound(&ledger);
     }

@@ -29,7 +29,7 @@ pub(super) fn apply(
         Facts::Applied(facts) => facts.updates.iter().try_for_each(|id| update::apply(connection, *id, at)),
         Facts::Refused(facts) => facts.updates.iter().try_for_each(|id| update::refuse(connection, *id, at)),
         Facts::Baseline(facts) => baseline::add(connection, seq, at, facts),
-        Facts::BaselineUsed(facts) => baseline::mark_used(connection, at, facts),
+        Facts::BaselineUsed(facts) => baseline::claim(connection, at, facts),
         Facts::Lineage(_) | Facts::Note => Ok(()),
     }
 }

@@ -136,6 +136,12 @@ CREATE TABLE baseline (
     used_at    INTEGER,
     used_by    BLOB
 ) STRICT;
+-- Verdicts that let history in by a baseline; it is used once git has applied one of them.
+CREATE TABLE baseline_claim (
+    verdict  BLOB NOT NULL,
+    baseline INTEGER NOT NULL,
+    PRIMARY KEY (verdict, baseline)
+) STRICT, WITHOUT ROWID;
 CREATE INDEX baseline_by_commit ON baseline (repo, commit_id);
 
 -- The look-up index: made after the answer, may be lost.
@@ -176,6 +182,10 @@ pub(super) const DERIVED: &[Derived] = &[
     },
     Derived { table: "key_use", rows: "SELECT NULL, * FROM key_use ORDER BY repo, signer" },
     Derived { table: "baseline", rows: "SELECT seq, * FROM baseline ORDER BY num" },
+    Derived {
+        table: "baseline_claim",
+        rows: "SELECT b.seq, c.* FROM baseline_claim c JOIN baseline b ON b.num = c.baseline ORDER BY c.verdict, c.baseline",
+    },
 ];
 
 /// The look-up index.

@@ -2,7 +2,7 @@
 
 use super::leaf::{AppliedFacts, AppliedHow, Facts, RefusedFacts, RepositoryId, UpdateFacts, UpdateId, VerdictId};
 use super::store::to_sql;
-use super::{LedgerError, Reader, Writer, column, receipt, repository};
+use super::{LedgerError, Reader, Writer, baseline, column, receipt, repository};
 use countersign_policy::id::{ObjectId, RefName};
 use countersign_policy::time::Time;
 use countersign_policy::verdict::Decision;
@@ -311,6 +311,9 @@ impl Move {
         connection
             .prepare_cached("UPDATE ref_update SET applied_at = ?3 WHERE seq = ?1 AND idx = ?2")?
             .execute(params![to_sql(self.id.verdict)?, self.id.index, now.unix_millis()])?;
+        if self.grants > 0 {
+            baseline::mark_used(connection, to_sql(self.id.verdict)?, self.repo, &self.name, now)?;
+        }
         Ok(())
     }
 }
@@ -489,10 +492,13 @@ mod tests {
         assert_eq!(level(&ledger, 200_000), None, "an unused baseline is only for its own ref");
         let rows: i64 = ledger.connection.query_row("SELECT count(*) FROM pack", [], |row| row.get(0)).unwrap();
         assert_eq!(rows, 2, "one pack a level, however many tips");
-        let used_by = super::super::VerdictId::generate();
-        ledger.write(WAIT, at(50), |w| w.use_baseline(baseline_id, used_by, b"{}")).unwrap();
+        let change = push(&mut ledger, repo, 50, update(zero(), id(300_000), pack([300_000], &signer("alice"))));
+        let used_by = ledger.read().verdict_at(change.verdict).unwrap().unwrap().facts.id;
+        ledger.write(WAIT, at(50), |w| w.claim_baseline(baseline_id, used_by, b"{}")).unwrap();
+        assert_eq!(level(&ledger, 200_000), None, "git has not applied it yet");
+        apply(&mut ledger, 51, change);
         assert_eq!(level(&ledger, 200_000), Some(2), "a used baseline does not expire");
-        assert_eq!(ledger.read().maximal_tips(&repo, 2).unwrap().len(), 11);
+        assert_eq!(ledger.read().maximal_tips(&repo, 2).unwrap().len(), 12);
         assert_eq!(ledger.read().active_baselines(&repo, at(10_000)).unwrap()[0].used_by, Some(used_by));
         assert_sound(&ledger);
     }

@@ -130,7 +130,8 @@ pub(super) fn record(
             .prepare_cached("INSERT INTO verdict_person (person, seq) VALUES (?1, ?2)")?
             .execute(params![person.as_str(), to_sql(seq)?])?;
     }
-    if let Some(repo) = repo {
+    // Whoever is refused adds nothing to what a repository remembers.
+    if let Some(repo) = repo.filter(|_| facts.decision == Decision::Accept || !facts.enforced) {
         repository::add_mainline(connection, seq, repo, &facts.mainline)?;
     }
     for (index, update) in (0u32..).zip(&facts.updates) {

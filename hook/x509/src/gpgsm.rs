@@ -45,10 +45,10 @@ impl<'a> Gpgsm<'a> {
         let result = self.context.verify_detached(signature, payload)?;
         let all: Vec<Signature<'_>> = result.signatures().collect();
         // `verify_detached` is content with none, and two are one too many.
-        Ok(match all.as_slice() {
+        match all.as_slice() {
             [one] => opinion(one),
-            none_or_more => refused(format!("{} signatures", none_or_more.len())),
-        })
+            none_or_more => Ok(refused(format!("{} signatures", none_or_more.len()))),
+        }
     }
 }
 
@@ -70,9 +70,39 @@ fn speaks_of_the_message(error: &gpgme::Error) -> bool {
     error.raw_source() == Some(b"KSBA") || own.iter().any(|known| known.code() == error.code())
 }
 
+/// Why gpgsm holds a certificate or its chain for invalid.
+fn speaks_of_the_certificate(reason: &gpgme::Error) -> bool {
+    use gpgme::Error;
+    let known = [
+        Error::BAD_CA_CERT,
+        Error::BAD_CERT,
+        Error::BAD_CERT_CHAIN,
+        Error::BAD_SIGNATURE,
+        Error::CERT_EXPIRED,
+        Error::CERT_REVOKED,
+        Error::CERT_TOO_YOUNG,
+        Error::INV_CERT_OBJ,
+        Error::MISSING_CERT,
+        Error::MISSING_ISSUER_CERT,
+        Error::NO_POLICY_MATCH,
+        Error::NOT_TRUSTED,
+        Error::PUBKEY_ALGO,
+        Error::UNSUPPORTED_ALGORITHM,
+        Error::UNSUPPORTED_CERT,
+        Error::WRONG_KEY_USAGE,
+    ];
+    known.iter().any(|known| known.code() == reason.code())
+}
+
 /// Only VALID and GREEN together, and nothing beside them, is good: gpgme leaves the status of a
 /// leaf that acts as an authority at "success" and says RED here alone.
-fn opinion(signature: &Signature<'_>) -> CmsAnswer {
+///
+/// A reason that is not the certificate's, such as an agent that does not answer, is an error of gpgsm itself.
+fn opinion(signature: &Signature<'_>) -> Result<CmsAnswer, gpgme::Error> {
+    let reason = signature.nonvalidity_reason();
+    if let Some(reason) = reason.filter(|reason| !speaks_of_the_certificate(reason)) {
+        return Err(reason);
+    }
     let summary = signature.summary();
     let plain = SignatureSummary::VALID | SignatureSummary::GREEN;
     let opinion = if summary.contains(SignatureSummary::VALID) && plain.contains(summary) && signature.status().is_ok()
@@ -83,8 +113,9 @@ fn opinion(signature: &Signature<'_>) -> CmsAnswer {
     {
         Opinion::Expired
     } else {
-        let status = signature.status().err().map(|error| format!(", {error}")).unwrap_or_default();
-        Opinion::Refused(format!("{summary:?}{status}"))
+        let words = [signature.status().err(), reason].into_iter().flatten().map(|error| error.to_string());
+        let words: Vec<String> = std::iter::once(format!("{summary:?}")).chain(words).collect();
+        Opinion::Refused(words.join(", "))
     };
-    CmsAnswer { opinion, signer_sha1: signature.fingerprint().unwrap_or_default().to_owned() }
+    Ok(CmsAnswer { opinion, signer_sha1: signature.fingerprint().unwrap_or_default().to_owned() })
 }

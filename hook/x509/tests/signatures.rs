@@ -7,6 +7,7 @@
 mod testing;
 
 use countersign::x509::Helper;
+use countersign_policy::duration::Period;
 use countersign_policy::keyring::{Compromised, Keyring, Person, RetireReason, Retired};
 use countersign_policy::signature::payload::Payload;
 use countersign_policy::signature::settings::Settings;
@@ -268,7 +269,8 @@ fn says_with_lists(pki: &Pki, lists: &[(&str, Vec<u8>)]) -> &'static str {
     for (name, list) in lists {
         fs::write(folder.path().join(name), list).unwrap();
     }
-    let settings = X509Settings { crls: Some(folder.path().to_owned()), ..X509Settings::default() };
+    let week = Period::seconds(7 * 86_400);
+    let settings = X509Settings { crls: Some(folder.path().to_owned()), crl_max_age: week, ..X509Settings::default() };
     Server::with(pki, alice(pki, &["alice"]), settings).says(&pki.sign("alice", &["sub"], PAYLOAD, &[]))
 }
 

@@ -3,7 +3,7 @@
 use super::{Context, Operator, called, now, read_file, read_text};
 use crate::door::Refused;
 use crate::event::{KeyName, KeyText};
-use crate::keys::{KeyRefused, openpgp_text};
+use crate::keys::{KeyRefused, openpgp_texts};
 use crate::report::{self, Failure, Report, count};
 use clap::ValueEnum;
 use countersign_policy::id::{Fingerprint, PersonId};
@@ -36,7 +36,7 @@ pub(super) struct Add {
     /// One `.pub` line or more; `-` is stdin
     #[arg(long, value_name = "FILE")]
     ssh: Option<PathBuf>,
-    /// One OpenPGP certificate, armoured or binary
+    /// One OpenPGP certificate or more, armoured or binary
     #[arg(long, value_name = "FILE")]
     openpgp: Option<PathBuf>,
     /// One X.509 certificate, PEM
@@ -94,7 +94,7 @@ fn add(context: &Context, args: Add) -> Result<Report, Failure> {
     if let Some(person) = &args.person {
         let texts = match (&args.ssh, &args.openpgp, &args.x509) {
             (Some(file), ..) => ssh_lines(&read_text(file)?).map(|line| KeyText::Ssh(line.to_owned())).collect(),
-            (_, Some(file), _) => vec![KeyText::OpenPgp(openpgp_text(read_file(file)?))],
+            (_, Some(file), _) => openpgp_texts(&read_file(file)?)?,
             (.., Some(file)) => vec![KeyText::X509(read_text(file)?)],
             _ => return Err(Failure::Usage("give --ssh, --openpgp or --x509".to_owned())),
         };

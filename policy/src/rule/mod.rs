@@ -56,6 +56,7 @@ pub mod non_fast_forward;
 pub mod not_enrolled;
 pub mod out_of_scope;
 pub mod out_of_time;
+pub mod owner_in_grace;
 pub mod owner_not_active;
 pub mod pending_baseline;
 pub mod policy_unreadable;
@@ -110,6 +111,7 @@ pub const ALL: &[&Rule] = &[
     &signer_on_probation::RULE,
     &out_of_scope::RULE,
     &owner_not_active::RULE,
+    &owner_in_grace::RULE,
     &forge_key_outside::RULE,
     &identity_mismatch::RULE,
     &author_mismatch::RULE,

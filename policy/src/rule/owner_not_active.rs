@@ -1,9 +1,9 @@
-use super::{Answers, Rule};
+use super::{Answers, Rule, owner_in_grace};
 use crate::config::People;
 use crate::judge::Objection;
 use crate::keyring::{Keyring, KeyringError, Lifecycle, Person, PersonKind};
 use crate::time::Time;
-use crate::verdict::{Effect, Problem};
+use crate::verdict::{Effect, Finding, Problem, Subject};
 
 pub const RULE: Rule = Rule {
     id: "owner-not-active",
@@ -39,9 +39,56 @@ pub fn check(
     Ok(Some(Objection::of(Problem::new(&RULE, reason).of(&signer.id))))
 }
 
+/// The note on each push of an account that goes on for a while without its owner.
+pub fn note(account: &Person, keyring: &dyn Keyring, people: &People, now: Time) -> Option<Finding> {
+    let owner = keyring.person(account.owner.as_ref()?).ok().flatten()?;
+    let service = account.kind == PersonKind::Service && !owner.is_active(now);
+    let until = grace_ends(&owner, people, now).filter(|_| service)?;
+    let reason =
+        format!("rests on the service account {}, which needs a new owner before {}", account.id, until.date());
+    Some(Problem::new(&owner_in_grace::RULE, reason).of(&account.id).about(Subject::Push))
+}
+
 fn in_grace(owner: &Person, people: &People, now: Time) -> bool {
+    grace_ends(owner, people, now).is_some()
+}
+
+/// Counted from when the owner was last active: a leaver's leave and dismissal are one absence. A suspension or a
+/// kill anywhere in it ends the grace.
+fn grace_ends(owner: &Person, people: &People, now: Time) -> Option<Time> {
     let compromised = owner.keys.iter().any(|key| key.compromised.is_some_and(|mark| mark.from <= now));
-    let ordinary = matches!(owner.state(now), Lifecycle::Leave | Lifecycle::Terminated) && !owner.left_abruptly(now);
-    let recent = owner.state_since(now).is_some_and(|since| now < since.plus(people.owner_grace.get()));
-    ordinary && recent && !compromised
+    let absence: Vec<_> =
+        owner.lifecycle.iter().filter(|change| change.from <= now).rev().take_while(|it| !it.is_active()).collect();
+    let ordinary = absence.iter().all(|it| !it.abrupt && matches!(it.state, Lifecycle::Leave | Lifecycle::Terminated));
+    let ends = absence.last()?.from.plus(people.owner_grace.get());
+    (ordinary && !compromised && now < ends).then_some(ends)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keyring::Change;
+
+    fn day(number: i64) -> Time {
+        Time::from_unix_seconds(1_790_000_000 + number * 86_400)
+    }
+
+    fn in_grace_on(today: i64, changes: &[(i64, Lifecycle, bool)]) -> bool {
+        let mut owner = crate::testing::person("o1", "o1@example.com").unwrap();
+        owner.lifecycle =
+            changes.iter().map(|&(from, state, abrupt)| Change { from: day(from), state, abrupt }).collect();
+        in_grace(&owner, &People::default(), day(today))
+    }
+
+    #[test]
+    fn the_grace_begins_with_the_absence_and_only_once() {
+        use Lifecycle::{Active, Leave, Suspended, Terminated};
+        assert!(in_grace_on(16, &[(0, Active, false), (10, Terminated, false)]));
+        assert!(!in_grace_on(17, &[(0, Active, false), (10, Terminated, false)]), "a week is over");
+        let left_on_leave = [(0, Active, false), (10, Leave, false), (40, Terminated, false)];
+        assert!(!in_grace_on(41, &left_on_leave), "a month on leave used it up");
+        assert!(!in_grace_on(12, &[(0, Active, false), (10, Suspended, true), (11, Terminated, false)]));
+        assert!(!in_grace_on(12, &[(0, Active, false), (10, Terminated, true)]));
+        assert!(in_grace_on(42, &[(0, Active, false), (10, Leave, false), (40, Active, false), (41, Leave, false)]));
+    }
 }

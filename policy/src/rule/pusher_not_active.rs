@@ -1,6 +1,6 @@
 use super::{Answers, Rule};
 use crate::id::RefName;
-use crate::keyring::{Person, PersonKind, RepositoryNames};
+use crate::keyring::{Person, RepositoryNames};
 use crate::time::Time;
 use crate::verdict::{Effect, Finding, Problem, Subject};
 
@@ -24,9 +24,9 @@ pub fn check(pusher: &Person, account: &str, now: Time) -> Option<Finding> {
     })
 }
 
-/// A service account pushes only where its scope says, also what others signed.
+/// Whoever has a scope pushes only there, also what others signed.
 pub fn check_scope(pusher: &Person, account: &str, repository: &RepositoryNames, name: &RefName) -> Option<Finding> {
-    (pusher.kind == PersonKind::Service && !pusher.may_reach(repository, name)).then(|| {
+    (!pusher.may_reach(repository, name)).then(|| {
         Problem::new(&RULE, format!("may not be changed by the account {account}"))
             .of(&pusher.id)
             .next("push with your own account, or let the administrator widen the scope of this one")

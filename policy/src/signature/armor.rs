@@ -96,7 +96,8 @@ pub(crate) fn decode(signature: &[u8], label: Label) -> Result<Vec<u8>, Problem>
 /// Up to and with the empty line that ends the headers.
 fn skip_headers<'a>(lines: &mut impl Iterator<Item = &'a [u8]>) -> Result<(), Problem> {
     for line in lines {
-        if line.is_empty() {
+        // RFC 9580 calls a line of white space empty too.
+        if line.trim_ascii().is_empty() {
             return Ok(());
         }
         if !line.windows(2).any(|pair| pair == b": ") && line.last() != Some(&b':') {

@@ -207,6 +207,9 @@ impl VerifyKey {
                 .map_err(|_| Mismatch)
             }
             (VerifyKey::Rsa { modulus, exponent }, Numbers::Rsa(signature)) => {
+                if signature.len() > modulus.len() {
+                    return Err(Mismatch);
+                }
                 let signature = padded(trimmed(signature), modulus.len()).ok_or(Mismatch)?;
                 let key = aws::RsaPublicKeyComponents { n: modulus, e: exponent }
                     .to_parsed_public_key(rsa_algorithm(hash))

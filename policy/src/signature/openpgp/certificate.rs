@@ -3,7 +3,7 @@
 //! What a push needs is settled here once: which keys may sign, in which span, revoked how. Only the
 //! owner's own signatures count. Whether a span holds *now* is asked by the hook at its own time.
 
-use super::email_of;
+use super::{email_of, packets};
 use crate::id::Fingerprint;
 use crate::keyring::{Material, OpenPgpCertificate, OpenPgpRevocation, OpenPgpSigner};
 use crate::signature::primitive::{Curve, VerifyKey};
@@ -18,7 +18,9 @@ use sequoia_openpgp::parse::Parse;
 use sequoia_openpgp::policy::{AsymmetricAlgorithm, StandardPolicy};
 use sequoia_openpgp::serialize::SerializeInto;
 use sequoia_openpgp::types::{Curve as PgpCurve, HashAlgorithm, RevocationStatus, RevocationType};
-use sequoia_openpgp::{Cert, Packet};
+use sequoia_openpgp::{Cert, KeyHandle, Packet, armor};
+use std::borrow::Cow;
+use std::io::Read;
 use std::time::SystemTime;
 
 /// Bytes of a certificate as handed in. One with more third-party signatures was flooded, or should
@@ -48,6 +50,12 @@ pub fn register(bytes: &[u8], known: Option<&[u8]>, now: Time) -> Result<Registr
             return Err(Refusal::new("OpenPGP certificate is not the one that it should be merged into"));
         }
         cert = known.merge_public(cert).map_err(|_| Refusal::new("OpenPGP certificates cannot be merged"))?;
+    }
+    if is_revoked_by_another(&cert) {
+        return Err(Refusal::new(
+            "OpenPGP certificate holds a revocation by a designated revoker, which cannot be checked here: if it is \
+             real, revoke the key in the registry; if not, hand in the certificate without it",
+        ));
     }
     let cert = stripped(&cert)?;
     let at = system_time(now.plus(Settings::default().clock_skew.get()))?;
@@ -83,18 +91,37 @@ pub fn without_secrets(bytes: &[u8]) -> Option<Vec<u8>> {
     if cert.is_tsk() { cert.strip_secret_key_material().to_vec().ok() } else { None }
 }
 
+/// The certificates of a file: people hand in whole keyrings, and GitHub publishes its keys as one.
+pub fn split(bytes: &[u8]) -> Result<Vec<Vec<u8>>, Refusal> {
+    packets::certificates(&dearmored(bytes)?)
+}
+
 fn parse(bytes: &[u8]) -> Result<Cert, Refusal> {
+    let all = split(bytes)?;
+    let [one] = all.as_slice() else {
+        return Err(Refusal::new(format!("holds {} OpenPGP certificates where one belongs", all.len())));
+    };
+    Cert::from_bytes(one).map_err(|error| {
+        let cause = crate::text::shown(&error.to_string(), 200);
+        Refusal::new(format!("is not exactly one OpenPGP certificate: {cause}"))
+    })
+}
+
+/// The packets, whether they came armoured or binary.
+fn dearmored(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Refusal> {
     if bytes.len() > MAX_CERTIFICATE {
         let reason = "OpenPGP certificate is larger than 1 MiB; export it with `gpg --export-options export-minimal`";
         return Err(Refusal::new(reason));
     }
-    if bytes.windows(10).filter(|window| window == b"-----BEGIN").count() > 1 {
-        return Err(Refusal::new("holds more than one armoured block where one certificate belongs"));
+    match bytes.windows(10).filter(|window| window == b"-----BEGIN").count() {
+        0 => return Ok(Cow::Borrowed(bytes)),
+        1 => {}
+        _ => return Err(Refusal::new("holds more than one armoured block where one belongs")),
     }
-    Cert::from_bytes(bytes).map_err(|error| {
-        let cause = crate::text::shown(&error.to_string(), 200);
-        Refusal::new(format!("is not exactly one OpenPGP certificate: {cause}"))
-    })
+    let mut packets = Vec::new();
+    let mut armour = armor::Reader::from_bytes(bytes, armor::ReaderMode::Tolerant(None));
+    armour.read_to_end(&mut packets).map_err(|_| Refusal::new("OpenPGP armour is garbled"))?;
+    Ok(Cow::Owned(packets))
 }
 
 fn system_time(time: Time) -> Result<SystemTime, Refusal> {
@@ -117,6 +144,22 @@ fn policy(at: SystemTime) -> StandardPolicy<'static> {
     policy
 }
 
+/// Whether somebody whom the owner named as revoker seems to have revoked the certificate or a part of it.
+fn is_revoked_by_another(cert: &Cert) -> bool {
+    let primary = cert.primary_key();
+    let named: Vec<KeyHandle> = primary
+        .self_signatures()
+        .chain(cert.userids().flat_map(|user_id| user_id.self_signatures()).collect::<Vec<_>>())
+        .flat_map(|signature| signature.revocation_keys())
+        .map(|revoker| KeyHandle::from(revoker.revoker().1.clone()))
+        .collect();
+    let by_another = |signature: &Signature| {
+        signature.get_issuers().iter().any(|issuer| named.iter().any(|revoker| revoker.aliases(issuer)))
+    };
+    primary.other_revocations().any(by_another)
+        || cert.keys().subkeys().any(|subkey| subkey.other_revocations().any(by_another))
+}
+
 /// Only what the owner signed: no third-party signatures, no pictures, nothing unverified.
 fn stripped(cert: &Cert) -> Result<Cert, Refusal> {
     let mut packets: Vec<Packet> = Vec::new();
@@ -130,6 +173,10 @@ fn stripped(cert: &Cert) -> Result<Cert, Refusal> {
         put(user_id.userid().clone().into(), user_id.self_revocations().chain(user_id.self_signatures()).collect());
     }
     for subkey in cert.keys().subkeys() {
+        // Anybody can hang a key onto a certificate; without its owner's word it is not of it.
+        if subkey.self_signatures().next().is_none() && subkey.self_revocations().next().is_none() {
+            continue;
+        }
         put(subkey.key().clone().into(), subkey.self_revocations().chain(subkey.self_signatures()).collect());
     }
     Cert::from_packets(packets.into_iter()).map_err(|_| Refusal::new("OpenPGP certificate is garbled"))
@@ -216,6 +263,7 @@ fn signers(
             key_id,
             algorithm: algorithm(key.key(), &verify),
             for_signing: flagged && !matches!(verify, VerifyKey::Unusable { .. }),
+            meant_for_signing: flagged,
             verify,
             created,
             expires: window.expires,

@@ -4,8 +4,9 @@
 //! is parsed and no binding verified while a push waits.
 
 mod certificate;
+mod packets;
 
-pub use certificate::{MAX_CERTIFICATE, register, without_secrets};
+pub use certificate::{MAX_CERTIFICATE, register, split, without_secrets};
 
 use super::armor::{self, Label};
 use super::payload::Payload;
@@ -24,6 +25,7 @@ use sequoia_openpgp::packet::Signature;
 use sequoia_openpgp::packet::signature::subpacket::SubpacketTag;
 use sequoia_openpgp::parse::Parse;
 use sequoia_openpgp::types::{HashAlgorithm, SignatureType};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Hints at the signer in one signature: a fingerprint and a key id are usual, each costs a look-up.
@@ -40,7 +42,7 @@ const CRITICAL_KNOWN: [SubpacketTag; 5] = [
 
 pub(super) fn verify(payload: &Payload<'_>, signature: &[u8], context: &Context<'_>) -> Result<SignedBy, Problem> {
     let bytes = armor::decode(signature, Label::OpenPgp)?;
-    let signature = Signature::from_bytes(only_packet(&bytes)?).map_err(|_| garbled())?;
+    let signature = Signature::from_bytes(only_packet(&bytes)?.as_ref()).map_err(|_| garbled())?;
     let hash = acceptable(&signature, context)?;
     let made = claimed_times(&signature, context)?;
     let candidates = candidates(&signature, context)?;
@@ -52,7 +54,11 @@ pub(super) fn verify(payload: &Payload<'_>, signature: &[u8], context: &Context<
         let signer = candidate.signer()?;
         // The hint names a key; a person is named only once a signature has verified.
         let claimed = |problem: Problem| problem.with_key(&candidate.key);
-        if !signer.for_signing {
+        // A key that is too weak is not among those that may sign either; the reason is the weakness.
+        let weakness = context.settings.key_problem(&signer.verify).filter(|_| signer.meant_for_signing);
+        if let Some(problem) = weakness {
+            refusal = Some(claimed(problem));
+        } else if !signer.for_signing {
             let reason = format!("is signed with OpenPGP key {}, which may not sign", signer.key_id);
             refusal = Some(claimed(Problem::new(&key_not_for_signing::RULE, reason)));
         } else if let Some(problem) = context.settings.key_problem(&signer.verify) {
@@ -77,12 +83,16 @@ fn verified(
 ) -> Result<SignedBy, Problem> {
     let (key, certificate) = candidate.key_and_certificate()?;
     let signer = candidate.signer()?;
-    if let Some(user_id) = signature.signers_user_id()
-        && !email_of(user_id).is_some_and(|email| certificate.emails.contains(&email))
-    {
-        let shown = crate::text::shown_bytes(user_id, 80);
-        let reason = format!("is signed in the name of `{shown}`, which its OpenPGP key does not bear");
-        return Err(Problem::new(&identity_mismatch::RULE, reason).next(super::ASK_FOR_KEY));
+    if let Some(user_id) = signature.signers_user_id() {
+        // JGit names the committer where the key is a subkey: an address that the registry gives the person will do.
+        let is_theirs = |email: &Email| {
+            certificate.emails.contains(email) || candidate.person.has_email(email.as_str(), context.now)
+        };
+        if !email_of(user_id).is_some_and(|email| is_theirs(&email)) {
+            let shown = crate::text::shown_bytes(user_id, 80);
+            let reason = format!("is signed in the name of `{shown}`, which its OpenPGP key does not bear");
+            return Err(Problem::new(&identity_mismatch::RULE, reason).next(super::ASK_FOR_KEY));
+        }
     }
     let mut signed = SignedBy::new(candidate.person.clone(), candidate.key.clone(), Format::OpenPgp).at(made.created);
     signed.judge(key, context.now);
@@ -124,23 +134,15 @@ fn garbled() -> Problem {
     malformed("has an OpenPGP signature that is garbled")
 }
 
-/// The body of the one signature packet that the block is. Lengths that are partial or open-ended
-/// exist only for data packets.
-fn only_packet(bytes: &[u8]) -> Result<&[u8], Problem> {
-    let (&[tag], rest) = bytes.split_first_chunk().ok_or_else(garbled)?;
-    let be = |bytes: &[u8]| bytes.iter().fold(0_usize, |sum, &byte| (sum << 8) | usize::from(byte));
-    let (width, length) = match (tag, rest) {
-        (0xc2, [first @ 0..=191, ..]) => (1, usize::from(*first)),
-        (0xc2, [first @ 192..=223, second, ..]) => (2, ((usize::from(*first) - 192) << 8) + usize::from(*second) + 192),
-        (0xc2, [255, a, b, c, d, ..]) => (5, be(&[*a, *b, *c, *d])),
-        (0x88, [a, ..]) => (1, usize::from(*a)),
-        (0x89, [a, b, ..]) => (2, be(&[*a, *b])),
-        (0x8a, [a, b, c, d, ..]) => (4, be(&[*a, *b, *c, *d])),
-        _ => return Err(malformed("has an OpenPGP block that is not one signature packet")),
-    };
-    let (body, after) = rest.get(width..).and_then(|rest| rest.split_at_checked(length)).ok_or_else(garbled)?;
+/// The body of the one signature packet that the block is.
+fn only_packet(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Problem> {
+    let not_one = || malformed("has an OpenPGP block that is not one signature packet");
+    if !matches!(bytes.first(), Some(0xc2 | 0x88..=0x8a)) {
+        return Err(not_one());
+    }
+    let (packet, after) = packets::first(bytes).ok_or_else(garbled)?;
     match after {
-        [] => Ok(body),
+        [] => Ok(packets::with_plain_numbers(packet.body)),
         [0xc2 | 0x88..=0x8b, ..] => {
             Err(Problem::new(&multiple_signatures::RULE, "has more than one OpenPGP signature"))
         }
@@ -320,12 +322,12 @@ impl<'a> Scratch<'a> {
     }
 }
 
-/// The address of a user id: `Name <address>` or an address alone.
+/// The address of a user id: `Name <address>`, whatever surrounds it and in whatever encoding the name is, or an
+/// address alone.
 fn email_of(user_id: &[u8]) -> Option<Email> {
-    let text = std::str::from_utf8(user_id).ok()?.trim();
-    let address = match text.strip_suffix('>') {
-        Some(rest) => rest.rsplit_once('<')?.1,
-        None => text,
+    let address = match user_id.iter().rposition(|&byte| byte == b'<') {
+        Some(start) => user_id.get(start + 1..)?.split(|&byte| byte == b'>').next()?,
+        None => user_id.trim_ascii(),
     };
-    Email::new(address).ok()
+    Email::new(std::str::from_utf8(address).ok()?).ok()
 }

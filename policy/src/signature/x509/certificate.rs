@@ -269,7 +269,8 @@ impl Certificate {
     }
 
     pub(super) fn may_sign_lists(&self) -> bool {
-        self.key_usage.as_ref().is_some_and(KeyUsage::crl_sign)
+        // RFC 5280 lets an authority do without the extension; then nothing is ruled out.
+        self.key_usage.as_ref().is_none_or(KeyUsage::crl_sign)
     }
 
     /// Whether the issuer's key made the signature on this certificate, by an algorithm that is taken.
@@ -302,7 +303,7 @@ impl Certificate {
         if !self.is_ca() {
             return Some("is not a certificate authority".to_owned());
         }
-        if !self.key_usage.as_ref().is_some_and(KeyUsage::key_cert_sign) {
+        if !self.key_usage.as_ref().is_none_or(KeyUsage::key_cert_sign) {
             return Some("may not sign certificates: its key usage lacks keyCertSign".to_owned());
         }
         if !self.serves_signing() {

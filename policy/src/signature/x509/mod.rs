@@ -62,8 +62,8 @@ pub enum Identity {
 
 impl Default for X509Settings {
     fn default() -> Self {
-        // Authorities of companies publish daily or weekly; a list older than that hides a revocation.
-        X509Settings { identity: Identity::default(), crls: None, crl_max_age: Period::seconds(7 * 86_400) }
+        // A list says itself until when it holds (`nextUpdate`): offline roots publish twice a year.
+        X509Settings { identity: Identity::default(), crls: None, crl_max_age: Period::seconds(366 * 86_400) }
     }
 }
 
@@ -148,32 +148,41 @@ fn signer(
     }
     let mismatch =
         |reason: String| Problem::new(&identity_mismatch::RULE, reason).next(super::ASK_FOR_KEY).with_key(name);
-    let mut emails = leaf.emails();
-    let (Some(email), None) = (emails.next(), emails.next()) else {
-        let count = leaf.emails().count();
-        return Err(mismatch(format!(
-            "is signed with a certificate that names {count} e-mail addresses instead of one"
-        )));
-    };
-    let nobody = || {
-        let reason = format!("is signed with a certificate for {}, an address that nobody holds", shown(email, 80));
-        Problem::new(&unknown_key::RULE, reason).with_key(name)
-    };
-    let address = Email::new(email).map_err(|_| nobody())?;
-    let mut holders = Vec::new();
-    for id in context.keyring.by_email(&address).map_err(unreadable)? {
-        let person = context.keyring.person(&id).map_err(unreadable)?;
-        let person = person.ok_or_else(|| broken_keyring("it names a holder it does not know"))?;
-        if person.has_email(address.as_str(), context.now) {
-            holders.push(person);
+    // One person, whose every address it is: a certificate speaks for nobody else besides.
+    let mut found: Option<Arc<Person>> = None;
+    let mut foreign = None;
+    for email in leaf.emails() {
+        let mut holders = Vec::new();
+        if let Ok(address) = Email::new(email) {
+            for id in context.keyring.by_email(&address).map_err(unreadable)? {
+                let person = context.keyring.person(&id).map_err(unreadable)?;
+                holders.push(person.ok_or_else(|| broken_keyring("it names a holder it does not know"))?);
+            }
+            holders.retain(|person| person.has_email(address.as_str(), context.now));
+        }
+        if holders.is_empty() {
+            foreign = Some(email);
+        }
+        for person in holders {
+            if found.as_ref().is_some_and(|found| found.id != person.id) {
+                return Err(mismatch("is signed with a certificate that names two persons".to_owned()));
+            }
+            found = Some(person);
         }
     }
-    match (holders.pop(), holders.is_empty()) {
-        (Some(person), true) => Ok(person),
-        (Some(_), false) => {
-            Err(mismatch(format!("is signed with a certificate for {address}, an address that several persons hold")))
+    match (found, foreign) {
+        (Some(person), None) => Ok(person),
+        (Some(person), Some(email)) => Err(mismatch(format!(
+            "is signed with a certificate that names {}, which is not an address of {}",
+            shown(email, 80),
+            person.id
+        ))),
+        (None, Some(email)) => {
+            let email = shown(email, 80);
+            let reason = format!("is signed with a certificate for {email}, an address that nobody holds");
+            Err(Problem::new(&unknown_key::RULE, reason).with_key(name))
         }
-        (None, _) => Err(nobody()),
+        (None, None) => Err(mismatch("is signed with a certificate that names no e-mail address".to_owned())),
     }
 }
 
