@@ -130,7 +130,7 @@ impl Story {
             Step::Countersign(call) => self.call(None, call),
             Step::KeyringSync(call) => {
                 let outcome = self.product.keyring_sync(&self.words(None, call), call.input.as_bytes());
-                check_call(call, &outcome);
+                self.check_call(call, &outcome);
             }
             Step::Edit(edit) => self.edit(edit),
             Step::PullRequest(pull) => self.pull_request(pull),
@@ -263,6 +263,22 @@ impl Story {
     }
 
     /// Puts in what each `$name` stands for; `$$` is a `$`.
+    fn check_call(&self, call: &Call, outcome: &Outcome) {
+        println!("{}{}", outcome.stdout, outcome.stderr);
+        assert_eq!(outcome.code, Some(call.exit), "the exit code (left)");
+        if call.expect.is_empty() {
+            return;
+        }
+        let json: Json = serde_json::from_str(&outcome.stdout).expect("JSON on standard output");
+        for (pointer, wanted) in &call.expect {
+            let wanted = match wanted {
+                Json::String(text) => Json::String(self.named(text)),
+                other => other.clone(),
+            };
+            assert_eq!(json.pointer(pointer), Some(&wanted), "{pointer} (left: what it is)");
+        }
+    }
+
     fn named(&self, text: &str) -> String {
         let mut parts = text.split('$');
         let mut result = parts.next().unwrap_or_default().to_owned();
@@ -452,7 +468,7 @@ impl Story {
 
     fn call(&mut self, command: Option<&str>, call: &Call) {
         let outcome = self.product.countersign(&self.words(command, call), call.input.as_bytes());
-        check_call(call, &outcome);
+        self.check_call(call, &outcome);
     }
 
     fn words(&self, command: Option<&str>, call: &Call) -> Vec<String> {
@@ -519,18 +535,6 @@ fn masked(lines: &[String], by: &str) -> String {
         words.collect::<Vec<_>>().join(" ")
     };
     lines.iter().map(words).collect::<Vec<_>>().join("\n")
-}
-
-fn check_call(call: &Call, outcome: &Outcome) {
-    println!("{}{}", outcome.stdout, outcome.stderr);
-    assert_eq!(outcome.code, Some(call.exit), "the exit code (left)");
-    if call.expect.is_empty() {
-        return;
-    }
-    let json: Json = serde_json::from_str(&outcome.stdout).expect("JSON on standard output");
-    for (pointer, wanted) in &call.expect {
-        assert_eq!(json.pointer(pointer), Some(wanted), "{pointer} (left: what it is)");
-    }
 }
 
 /// `now`, `now-90m`, `now+2d`, or an instant as it stands; RFC 3339.
