@@ -76,6 +76,26 @@ impl Plan {
         Ok(Plan { places, shared, notes: notes(repository, forge) })
     }
 
+    /// Notes what would keep the git user from deciding: programs, policy, keyring or ledger out of reach.
+    pub fn try_as_owner(&mut self, repository: &Repository, binary: &Path, config: &Path) {
+        let Ok(owner) = fs::metadata(&repository.path) else { return };
+        if !rustix::process::geteuid().is_root() || owner.uid() == 0 {
+            return;
+        }
+        let mut check = Command::new(binary);
+        check.args(["policy", "check", "--config"]).arg(config).uid(owner.uid()).gid(owner.gid()).current_dir("/");
+        let said = match check.output() {
+            Ok(output) if output.status.success() => return,
+            Ok(output) => [output.stdout, output.stderr].concat(),
+            Err(error) => error.to_string().into_bytes(),
+        };
+        self.notes.push(format!(
+            "the owner of the repository (user {}) could not decide on pushes: {}",
+            owner.uid(),
+            countersign_policy::text::shown_bytes(said.trim_ascii(), 300)
+        ));
+    }
+
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
         self.places.iter().map(|(_, place)| place.as_path())
     }

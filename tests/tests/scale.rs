@@ -40,6 +40,42 @@ fn one_commit_pushes(site: &Site, member: &Member, times: &std::path::Path, roun
     median(hook_millis(times))
 }
 
+/// A history so long that reading it all would be seen.
+const DEEP: usize = 40_000;
+
+/// Refs of one push, for the cost of which a square would be seen.
+const BROAD: usize = 2_000;
+
+#[test]
+fn a_date_does_not_make_the_walk_longer_and_many_refs_cost_what_they_are() {
+    let mut site = Site::new();
+    let repository = site.repository("deep");
+    unsigned_history(&site.server, &repository, DEEP, "main");
+    site.install(&repository);
+    let times = watch(&site, &repository);
+    let alice = site.member("alice", Kind::SshEd25519, &repository);
+    let today = one_commit_pushes(&site, &alice, &times, ROUNDS);
+    let _ = std::fs::remove_file(&times);
+    for round in 0..ROUNDS {
+        alice.commit_dated(&format!("old{round}"), "1980-01-01T00:00:00Z");
+        let pushed = site.push(&alice, &["main"]);
+        assert!(pushed.succeeded(), "{}", pushed.stderr);
+    }
+    let backdated = median(hook_millis(&times));
+    println!("one new commit on {DEEP}, dated today {today:.1} ms, dated 1980 {backdated:.1} ms");
+    assert!(backdated < today + 25.0, "{today} and {backdated}");
+
+    let _ = std::fs::remove_file(&times);
+    let refs: Vec<String> = (0..BROAD).map(|number| format!("main:refs/heads/many/{number}")).collect();
+    let refs: Vec<&str> = std::iter::once("--atomic").chain(refs.iter().map(String::as_str)).collect();
+    let begun = Instant::now();
+    let pushed = site.push(&alice, &refs);
+    assert!(pushed.succeeded(), "{}", pushed.stderr);
+    let whole = begun.elapsed();
+    println!("{BROAD} refs in one push: pre-receive {:.0} ms, all of it {whole:?}", median(hook_millis(&times)));
+    assert!(whole < Duration::from_secs(20), "{whole:?}");
+}
+
 #[test]
 fn cost_follows_the_new_commits_and_a_kill_is_felt_at_once() {
     let mut site = Site::new();

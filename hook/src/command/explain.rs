@@ -8,7 +8,7 @@ use crate::judge::refs::RefRules;
 use crate::site::Site;
 use countersign_policy::config::{Answer, ForgeKeys, Level, Policy};
 use countersign_policy::id::{PersonId, RefName};
-use countersign_policy::keyring::{Keyring, RepositoryNames};
+use countersign_policy::keyring::{Keyring, PersonKind, RepositoryNames};
 use countersign_policy::rule;
 use countersign_policy::time::Time;
 use serde_json::json;
@@ -36,15 +36,22 @@ pub fn run(
         lines.push(String::new());
         lines.extend(of_ref(policy, name, level));
     }
+    let mut standing = None;
     if let Some(person) = person {
         lines.push(String::new());
-        lines.extend(of_person(site, person, &names, name.as_ref(), level)?);
+        let against = against(site, person, &names, name.as_ref(), level)?;
+        lines.extend(match against.as_slice() {
+            [] => vec![format!("{person} may push here today")],
+            reasons => reasons.iter().map(|reason| format!("{person} {reason}")).collect(),
+        });
+        standing = Some(json!({ "id": person, "may_push": against.is_empty(), "against": against }));
     }
     let facts = json!({
         "schema_version": 1,
         "ref": name.as_ref().map(ToString::to_string),
         "level": level.map(Level::as_str),
         "policy_digest": policy.digest,
+        "person": standing,
         "explanation": lines,
     });
     Ok(Done::ok(printed(format, &facts, || lines.join("\n") + "\n")?))
@@ -128,7 +135,8 @@ fn of_ref(policy: &Policy, name: &RefName, level: Option<Level>) -> Vec<String> 
     }
 }
 
-fn of_person(
+/// What speaks against a push by this person today.
+fn against(
     site: &Site,
     person: &str,
     names: &RepositoryNames,
@@ -148,6 +156,16 @@ fn of_person(
     if let Ok(Some(objection)) = rule::owner_not_active::check(&person, &keyring, &site.policy.people, now) {
         against.push(format!("{}   [{}]", objection.problem.reason, objection.problem.rule.id));
     }
+    if let Some(objection) = rule::forge_key_outside::check(&person, &site.policy.people) {
+        against.push(format!("is the server's own key   [{}]", objection.problem.rule.id));
+    }
+    if name.is_none() && person.kind == PersonKind::Service {
+        let scope: Vec<String> = person.scope.iter().map(ToString::to_string).collect();
+        against.push(match scope.as_slice() {
+            [] => format!("is a service account without a scope   [{}]", rule::out_of_scope::RULE.id),
+            scope => format!("may push only to {}   [{}]", scope.join(", "), rule::out_of_scope::RULE.id),
+        });
+    }
     if let Some(name) = name {
         if !person.may_reach(names, name) {
             against.push(format!("is not for this ref and repository   [{}]", rule::out_of_scope::RULE.id));
@@ -158,9 +176,5 @@ fn of_person(
             against.push(format!("is on probation   [{}]", rule::signer_on_probation::RULE.id));
         }
     }
-    Ok(if against.is_empty() {
-        vec![format!("{id} may push here today")]
-    } else {
-        against.into_iter().map(|reason| format!("{id} {reason}")).collect()
-    })
+    Ok(against)
 }

@@ -38,11 +38,12 @@ pub fn run(
     let config =
         std::path::absolute(config).map_err(|error| CommandError::Could(format!("{}: {error}", config.display())))?;
     let binary = this_program()?;
-    let plan = Plan::make(&repository, forge).map_err(refused)?;
+    let mut plan = Plan::make(&repository, forge).map_err(refused)?;
     // Enrol first: a hook without an enrolled repository answers every push with "could not decide".
     let mut ledger = site.ledger()?;
     let enrolled = enrol_once(site, &mut ledger, &repository, forge, anew)?;
     plan.carry_out(&repository, &binary, &config, forge).map_err(refused)?;
+    plan.try_as_owner(&repository, &binary, &config);
 
     let hooks: Vec<String> = plan.paths().map(|place| place.display().to_string()).collect();
     let facts = json!({

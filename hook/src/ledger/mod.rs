@@ -42,6 +42,8 @@ use std::time::Duration;
 /// The ledger could not be read or written. Always the server's fault, never the pusher's.
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
+    #[error("{}: only root and the user who owns it may read it; run this as that user", .0.display())]
+    NotYours(PathBuf),
     #[error("there is no ledger at `{}`", .0.display())]
     Missing(PathBuf),
     #[error("there is already a file at `{}`", .0.display())]

@@ -343,6 +343,9 @@ impl Writer<'_> {
 const PLAIN: OpenFlags = OpenFlags::SQLITE_OPEN_NO_MUTEX;
 
 fn open_existing(path: &Path, mode: OpenFlags) -> Result<Connection, LedgerError> {
+    if std::fs::File::open(path).is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied) {
+        return Err(LedgerError::NotYours(path.to_owned()));
+    }
     let connection = Connection::open_with_flags(path, mode | PLAIN).map_err(|error| {
         if path.exists() { LedgerError::Database(error) } else { LedgerError::Missing(path.to_owned()) }
     })?;

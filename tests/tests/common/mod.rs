@@ -90,8 +90,16 @@ pub fn push_on_this_machine(server: &Plain, member: &Member, refs: &[&str]) -> C
 
 impl Member {
     pub fn commit(&self, name: &str) -> String {
+        self.change(name, None)
+    }
+
+    pub fn commit_dated(&self, name: &str, date: &str) -> String {
+        self.change(name, Some(date))
+    }
+
+    fn change(&self, name: &str, date: Option<&str>) -> String {
         let files = BTreeMap::from([(name.to_owned(), Some(name.to_owned()))]);
-        self.station.commit(&Change { files, message: name, ..Change::default() }, Some(&self.key.git))
+        self.station.commit(&Change { files, message: name, date, ..Change::default() }, Some(&self.key.git))
     }
 }
 
