@@ -272,10 +272,11 @@ impl Event {
     pub fn drop_secrets(&mut self) -> bool {
         let Claim::KeyAdded(added) = &mut self.claim else { return false };
         let Some(public) = crate::keys::without_secrets(&added.key) else { return false };
-        if let (KeyText::OpenPgp(text), Ok(mut line)) = (&public, serde_json::from_str::<Value>(&self.line)) {
-            line["data"]["openpgp"] = Value::from(text.as_str());
-            self.line = line.to_string();
+        let mut line: Value = serde_json::from_str(&self.line).unwrap_or_default();
+        if let (KeyText::OpenPgp(text), Some(place)) = (&public, line.pointer_mut("/data/openpgp")) {
+            *place = Value::from(text.as_str());
         }
+        self.line = line.to_string();
         added.key = public;
         true
     }

@@ -405,9 +405,7 @@ fn a_reader_sees_no_half_state_and_holds_nobody_up() {
 /// One event line of a feed.
 fn event(id: &str, source: &str, kind: &str, more: serde_json::Value) -> String {
     let mut line = json!({"id": id, "source": source, "person": "E1", "type": kind});
-    for (field, value) in more.as_object().unwrap() {
-        line[field] = value.clone();
-    }
+    line.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     format!("{line}\n")
 }
 

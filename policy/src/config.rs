@@ -192,7 +192,7 @@ pub struct Limits {
     pub refs: usize,
     /// Bytes of a ref name: file systems allow no more.
     pub ref_name_bytes: usize,
-    /// New commits that one ref may bring in with a push: a large import, in some 300 MB of memory at worst.
+    /// New commits that one ref may bring in with a push: a large import, in some 400 MB of memory at worst.
     pub commits: usize,
     /// Links of a tag that points to a tag.
     pub tag_chain: usize,
@@ -210,7 +210,7 @@ impl Default for Limits {
             parents: 128,
             refs: 20_000,
             ref_name_bytes: 1024,
-            commits: 250_000,
+            commits: 200_000,
             tag_chain: 3,
             time: Period::seconds(60),
             ledger_wait: Period::seconds(30),

@@ -49,8 +49,8 @@ impl std::fmt::Debug for Ground<'_> {
 /// What was found out about an object wherever it goes.
 #[derive(Debug, Default)]
 pub struct Examined {
-    /// Present when the signature verified, whatever else speaks against it.
-    pub signer: Option<SignedBy>,
+    /// Present when the signature verified, whatever else speaks against it. Boxed: a flood of unsigned commits has none.
+    pub signer: Option<Box<SignedBy>>,
     pub objections: Vec<Objection>,
     /// First line of the message, kept only where there is something to say about the object.
     pub title: Option<String>,
@@ -145,7 +145,7 @@ impl Ground<'_> {
                         ));
                     }
                 }
-                Some(signer)
+                Some(Box::new(signer))
             }
             Err(problem) => {
                 objections.push(problem.into());
@@ -186,7 +186,7 @@ impl Ground<'_> {
                         Problem::new(&rule::identity_mismatch::RULE, "names no tagger").of(&signer.person().id).into(),
                     ),
                 }
-                Some(signer)
+                Some(Box::new(signer))
             }
             Err(problem) => {
                 objections.push(problem.into());

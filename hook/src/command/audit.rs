@@ -87,8 +87,11 @@ fn everything(keyring: &dyn Keyring, ledger: Reader<'_>, record: &VerdictRecord)
     Ok(facts)
 }
 
+/// The updates that an entry speaks of, and its words on each ref.
+type Told = (Vec<UpdateId>, Vec<Value>);
+
 /// What later entries say of the updates of a verdict: which ones, and their words on each ref.
-fn aftermath(ledger: Reader<'_>, seq: u64) -> Result<Vec<(Vec<UpdateId>, Vec<Value>)>, CommandError> {
+fn aftermath(ledger: Reader<'_>, seq: u64) -> Result<Vec<Told>, CommandError> {
     let mut found = Vec::new();
     ledger.each_leaf(seq + 1, |at, _, body| {
         let leaf = Leaf::decode(at, body).ok();

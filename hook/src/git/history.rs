@@ -10,6 +10,7 @@ use super::objects::{Kind, Objects};
 use countersign_policy::commit::walk_header;
 use countersign_policy::id::{ObjectFormat, ObjectId};
 use countersign_policy::tag::Tag;
+use std::collections::hash_map::Entry;
 use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
 use std::time::Instant;
 
@@ -288,23 +289,24 @@ fn visit<'p>(
     known: &'p mut Parents,
     meet: &mut dyn FnMut(ObjectId, Met<'_>),
 ) -> Result<&'p [ObjectId], GitError> {
-    if !known.0.contains_key(&id) {
-        let mut parents = Vec::new();
-        match walk.objects.header(&id)? {
-            None => meet(id, Met::Missing),
-            Some(header) if header.kind != Kind::Commit => meet(id, Met::NotACommit(header.kind)),
-            Some(header) if header.size > walk.bounds.commit_bytes => meet(id, Met::TooLarge(header.size)),
-            Some(_) => {
-                let read = walk.objects.read(&id, |_, raw| {
-                    meet(id, Met::Commit(raw));
-                    walk_header(raw, walk.format).map(|(parents, _)| parents)
-                })?;
-                parents = read.flatten().unwrap_or_default();
-            }
+    let entry = match known.0.entry(id) {
+        Entry::Occupied(entry) => return Ok(entry.into_mut()),
+        Entry::Vacant(entry) => entry,
+    };
+    let mut parents = Vec::new();
+    match walk.objects.header(&id)? {
+        None => meet(id, Met::Missing),
+        Some(header) if header.kind != Kind::Commit => meet(id, Met::NotACommit(header.kind)),
+        Some(header) if header.size > walk.bounds.commit_bytes => meet(id, Met::TooLarge(header.size)),
+        Some(_) => {
+            let read = walk.objects.read(&id, |_, raw| {
+                meet(id, Met::Commit(raw));
+                walk_header(raw, walk.format).map(|(parents, _)| parents)
+            })?;
+            parents = read.flatten().unwrap_or_default();
         }
-        known.0.insert(id, parents);
     }
-    Ok(known.0.get(&id).map(Vec::as_slice).unwrap_or_default())
+    Ok(entry.insert(parents))
 }
 
 /// Which of `wanted` can be reached from `tips`, exactly, whatever the dates say. In the worst case it reads

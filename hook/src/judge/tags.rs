@@ -52,7 +52,7 @@ pub(super) fn judge(
     }
     // The tag's own signer is on record beside the commits it brings in.
     let refused = findings.iter().find(|finding| finding.subject == Subject::Tag(update.new)).map(Finding::id);
-    let signer = relied.first().and_then(|examined| examined.signer.as_ref()).map(ledger_signer);
+    let signer = relied.first().and_then(|examined| examined.signer.as_deref()).map(ledger_signer);
     let entry = TagEntry { id: update.new, signer, refused };
     judgement.findings.extend(findings);
     let commits = match target {

@@ -213,7 +213,7 @@ impl Case<'_> {
             let objections = judged.get(id).map(Vec::as_slice).unwrap_or_default();
             let carried = objections.iter().all(|objection| objection.problem.rule.effect == Effect::Note);
             let refused = objections.iter().find(|objection| objection.problem.rule.effect != Effect::Note);
-            let signer = examined.and_then(|examined| examined.signer.as_ref());
+            let signer = examined.and_then(|examined| examined.signer.as_deref());
             if let Some(signer) = signer
                 && (signer.authority().is_some() || relied.insert((Arc::as_ptr(signer.person()), signer.valid_until())))
             {
@@ -259,7 +259,7 @@ impl Case<'_> {
 
 /// Whether nothing speaks against the commit at whatever ref of the level: its signer has no scope.
 fn is_free(facts: &Facts, id: &ObjectId) -> bool {
-    let signer = facts.get(id).and_then(|examined| examined.signer.as_ref());
+    let signer = facts.get(id).and_then(|examined| examined.signer.as_deref());
     signer.is_some_and(|signer| {
         let person = signer.person();
         let key = person.key(signer.key());
