@@ -9,6 +9,7 @@ use crate::ledger::{Ledger, VerdictId};
 use crate::push::{RefUpdate, read_updates};
 use crate::record::{self, Dependencies, Entry};
 use crate::site::{self, Known, Site, Unfit};
+use crate::watchdog::{Voice, Watchdog};
 use countersign_policy::config::Answer;
 use countersign_policy::judge::Ground;
 use countersign_policy::keyring::{Keyring, Person, RepositoryNames};
@@ -38,7 +39,7 @@ pub fn run(call: &Call, environment: &GitEnvironment, cwd: &Path, input: impl Re
         Err(unfit) => return without_ledger(call, &says, received_at, &unfit),
     };
     crate::log::open(&site);
-    let _watchdog = crate::watchdog::Watchdog::start(site.policy.limits.time.get());
+    let _watchdog = Watchdog::start(&site.policy.limits, Voice::Loud);
     let updates = read_updates(input, &site.policy.limits);
     let gate = Gate { call, site: &site, says: &says, received_at, started, in_transaction: false };
     match updates {

@@ -11,6 +11,8 @@ use crate::pre_receive::Gate;
 use crate::push::{RefUpdate, read_updates};
 use crate::record::Dependencies;
 use crate::site::{Site, Unfit};
+use crate::watchdog::{Voice, Watchdog};
+use countersign_policy::config::Level;
 use countersign_policy::duration::Period;
 use countersign_policy::id::ObjectId;
 use countersign_policy::rule::{self, Rule};
@@ -61,6 +63,7 @@ fn check(
 ) -> Result<Outcome, Unfit> {
     let site = Site::read(&call.config)?;
     crate::log::open(&site);
+    let _watchdog = Watchdog::start(&site.policy.limits, Voice::Silent);
     let repository = Repository::from_hook(environment, cwd)?;
     let updates = read_updates(input, &site.policy.limits)
         .map_err(|error| Unfit::new(&rule::repository_unreadable::RULE, error))?;
@@ -83,12 +86,15 @@ fn check(
     let known = ledger.read().repository_at(repository.path_text()?)?.map(|known| known.id);
     for update in updates {
         match known.as_ref().map(|id| accepted(&ledger, id, &update)).transpose()?.flatten() {
-            Some(verdict) if holding.contains(&verdict.id.verdict) => {}
+            Some(verdict) if holding.contains(&verdict.id.verdict) && !is_retirement(&verdict) => {}
             Some(verdict) => {
                 if let Some(stale) = stale(&site, &ledger, &verdict, now)? {
                     return refuse(&site, ledger, &verdict, &stale, now);
                 }
                 holding.insert(verdict.id.verdict);
+                if is_retirement(&verdict) {
+                    unjudged.push(update);
+                }
             }
             None => unjudged.push(update),
         }
@@ -140,6 +146,12 @@ fn accepted(ledger: &Ledger, id: &RepositoryId, update: &RefUpdate) -> Result<Op
         return Ok(found);
     }
     Ok(ledger.read().pending(id, &update.name, None, &update.new)?.into_iter().find(open))
+}
+
+/// A mainline branch that goes because another one holds its tip: whether that one still stays is asked again, for
+/// two that hold each other may be on their way out at once.
+fn is_retirement(update: &Update) -> bool {
+    update.new.is_zero() && update.name.branch().is_some() && update.level == Level::Mainline.number()
 }
 
 fn open(update: &Update) -> bool {

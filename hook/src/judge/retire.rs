@@ -4,9 +4,11 @@ use super::refs::RefRules;
 use super::tags::peel;
 use super::{Case, JudgeError};
 use crate::git::refs::RefValue;
+use crate::ledger::{Update, UpdateState};
 use crate::push::RefUpdate;
 use countersign_policy::config::Level;
 use countersign_policy::id::{ObjectId, RefName};
+use countersign_policy::verdict::Decision;
 use std::collections::HashSet;
 
 /// A `release/*` whose tip another trusted mainline branch or a trusted tag reaches may go. What may itself go,
@@ -41,7 +43,7 @@ impl Retiring {
                 Some(tag) => !case.ground.policy.refs.may_move_tag(tag),
                 None => rules.is_mainline(&name),
             };
-            if holds && !moved.contains(&name) {
+            if holds && !moved.contains(&name) && !is_going(case, &name)? {
                 case.in_time()?;
                 if case.trusted_level(&id)? >= Some(Level::Mainline) {
                     tips.push(peel(case, &id)?.unwrap_or(id));
@@ -57,4 +59,17 @@ impl Retiring {
     pub fn allows(&self, update: &RefUpdate) -> bool {
         self.0.contains(&(update.name.clone(), update.old))
     }
+}
+
+/// Whether another push may be deleting this ref right now.
+fn is_going(case: &Case<'_>, name: &RefName) -> Result<bool, JudgeError> {
+    let Some(repository) = &case.repository_id else { return Ok(false) };
+    let gone = ObjectId::zero(case.repository.format);
+    let within = case.ground.policy.apply_within.get();
+    let open = |update: &Update| {
+        update.state == UpdateState::Open
+            && update.decision == Decision::Accept
+            && case.ground.now.since(update.at) <= within
+    };
+    Ok(case.ledger.pending(repository, name, None, &gone)?.iter().any(open))
 }
