@@ -115,6 +115,8 @@ struct Shared {
     parents: Parents,
     /// Commits that are in the verdict's counts; one may be walked for several refs.
     counted: HashSet<ObjectId>,
+    /// More than one update is judged.
+    several: bool,
     /// Commits that were found good for any ref of this level, with all that they bring in.
     passed: BTreeMap<u8, HashSet<ObjectId>>,
     /// Entries of all packs so far.
@@ -148,7 +150,7 @@ impl Case<'_> {
             asked.extend(self.ask_about_ref(&rules, &retiring, update, target, judgement));
         }
         self.judge_pusher(&asked, judgement)?;
-        let mut shared = Shared::default();
+        let mut shared = Shared { several: asked.len() > 1, ..Shared::default() };
         let (tags, branches): (Vec<_>, Vec<_>) = asked.into_iter().partition(|asked| asked.target.is_tag());
         for branch in &branches {
             self.in_time()?;

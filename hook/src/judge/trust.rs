@@ -20,17 +20,20 @@ pub struct LedgerTrust<'a> {
     /// Baselines for the refs in question.
     baselines: HashMap<ObjectId, BaselineId>,
     met: RefCell<BTreeSet<BaselineId>>,
+    /// Those that nothing was brought in by yet: no tip of the ledger covers what lies behind them.
+    pub unused: Vec<ObjectId>,
     /// Commits that were found good in this very push, where the same history need not be walked for each ref.
     pub passed: Option<&'a HashSet<ObjectId>>,
 }
 
 impl<'a> LedgerTrust<'a> {
     pub fn new(case: &'a Case<'_>, rules: &RefRules<'_>, level: Level, places: &[RefName]) -> Result<Self, JudgeError> {
-        let mut baselines = HashMap::new();
+        let (mut baselines, mut unused) = (HashMap::new(), Vec::new());
         if let Some(id) = &case.repository_id {
             for baseline in case.ledger.active_baselines(id, case.ground.now)? {
                 if places.contains(&baseline.onto) {
                     baselines.insert(baseline.commit, baseline.id);
+                    unused.extend(baseline.used_at.is_none().then_some(baseline.commit));
                 }
             }
         }
@@ -42,13 +45,9 @@ impl<'a> LedgerTrust<'a> {
             mainline: rules.recorded_mainline().cloned().collect(),
             baselines,
             met: RefCell::default(),
+            unused,
             passed: None,
         })
-    }
-
-    /// The ids of the baselines for the refs in question, met or not.
-    pub fn baselines(&self) -> Vec<ObjectId> {
-        self.baselines.keys().copied().collect()
     }
 
     pub fn baselines_met(&self) -> BTreeSet<BaselineId> {

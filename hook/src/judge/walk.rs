@@ -72,8 +72,8 @@ impl Case<'_> {
             );
             (history, examiner.finish())
         });
-        let baselines = trust.baselines();
         let met = trust.baselines_met();
+        let unused = std::mem::take(&mut trust.unused);
         shared.facts.add(more);
         let history = match walked {
             Ok(history) => history,
@@ -86,8 +86,8 @@ impl Case<'_> {
             Err(error) => return Err(walk_error(error)),
         };
         judgement.baselines_used.extend(met);
-        let judged = self.judge_commits(rules, &history, &shared.facts, level, places, (old, &baselines))?;
-        if judged.is_empty() && history.commits.iter().all(|id| is_free(&shared.facts, id)) {
+        let judged = self.judge_commits(rules, &history, &shared.facts, level, places, (old, &unused))?;
+        if shared.several && judged.is_empty() && history.commits.iter().all(|id| is_free(&shared.facts, id)) {
             shared.passed.entry(level.number()).or_default().extend(&history.commits);
         }
         let pack = self.settle(judged, &history, tag, shared, places, judgement)?;
@@ -163,8 +163,8 @@ impl Case<'_> {
         Ok(false)
     }
 
-    /// A push may bring along what was here already, and a baseline covers what lies behind it on every way.
-    /// Before such a commit is denied, the question is asked exactly.
+    /// A push may bring along what was here already, and a baseline covers what lies behind it on every way. Before
+    /// such a commit is denied, the question is asked exactly.
     fn exempt_reachable(
         &self,
         judged: &mut HashMap<ObjectId, Vec<Objection>>,
