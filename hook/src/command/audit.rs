@@ -147,7 +147,10 @@ fn push_text(facts: &Value) -> String {
     if let Some(repository) = facts.get("repository") {
         lines.push(format!("  repository  {}", text_of(repository, "path")));
     }
-    if let Some(pusher) = facts.get("pusher") {
+    let pusher = facts.get("pusher").and_then(Value::as_object);
+    if pusher.is_none_or(|pusher| pusher.values().all(Value::is_null)) {
+        lines.push("  pusher      not named by the server".to_owned());
+    } else if let Some(pusher) = facts.get("pusher") {
         lines.push(format!(
             "  pusher      {} (account {}, via {}, from {})",
             text_of(pusher, "person"),
@@ -255,6 +258,7 @@ fn person(site: &Site, ledger: Reader<'_>, id: &str, format: OutputFormat) -> Re
         "state_since": known.as_ref().and_then(|person| person.state_since(now)),
         "keys": keys,
         "pushes": gathered.pushes.iter().filter(|push| push["as_pusher"] == true).count(),
+        "pushes_by_unknown": gathered.pushes.iter().filter(|push| push["as_pusher"].is_null()).count(),
         "commits": {
             "accepted": gathered.accepted.len(),
             "refused": gathered.refused.len(),
@@ -311,7 +315,7 @@ fn gather(keyring: &dyn Keyring, ledger: Reader<'_>, id: &PersonId) -> Result<Ga
             gathered.pushes.push(json!({
                 "verdict": record.facts.id.to_string(), "received_at": at, "repository": repository,
                 "decision": record.facts.decision, "enforced": record.facts.enforced,
-                "as_pusher": record.facts.pusher.as_ref() == Some(id),
+                "as_pusher": record.facts.pusher.as_ref().map(|pusher| pusher == id),
                 "refs": record.facts.updates.iter().map(|update| update.name.to_string()).collect::<Vec<_>>(),
                 "commits_signed": { "accepted": accepted, "refused": refused },
             }));
@@ -338,7 +342,14 @@ fn person_text(facts: &Value) -> String {
         format!("{} ({})", text_of(facts, "person"), text_of(facts, "name")),
         format!("  state       {} since {}", text_of(facts, "state"), text_of(facts, "state_since")),
         format!("  seen        first {}, last {}", text_of(facts, "first"), text_of(facts, "last")),
-        format!("  pushes      {}", facts["pushes"]),
+        format!(
+            "  pushes      {} under their own account{}",
+            facts["pushes"],
+            match number_of(facts, "/pushes_by_unknown") {
+                0 => String::new(),
+                count => format!("; {count} more carried their commits, by a pusher whom the registry does not know"),
+            }
+        ),
         format!(
             "  commits     {} accepted, {} refused{}",
             number_of(facts, "/commits/accepted"),
