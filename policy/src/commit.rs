@@ -260,6 +260,10 @@ impl<'a> Headers<'a> {
                 if encodings > 1 || value.contains(&b'\n') {
                     return Err(malformed("has a malformed or second encoding header"));
                 }
+                if !keeps_ascii(value) {
+                    let shown = crate::text::shown_bytes(value, 40);
+                    return Err(malformed(format!("has the encoding {shown}, under which git may show other names")));
+                }
             } else if name == format.signature_header() {
                 if own.is_some() {
                     return Err(Problem::new(&multiple_signatures::RULE, "has more than one signature header"));
@@ -271,6 +275,45 @@ impl<'a> Headers<'a> {
             }
         }
     }
+}
+
+/// Names of encodings, without case, hyphens and underscores, in which every ASCII character stands for itself
+/// and no other byte sequence stands for `<`, `>` or a line's end; followed by digits or a letter where it ends in `*`.
+/// Git converts the whole commit before it looks for names: in UTF-7, UTF-16 or EBCDIC it finds other ones.
+const KEEP_ASCII: [&str; 20] = [
+    "utf8",
+    "usascii",
+    "ascii",
+    "latin*",
+    "iso8859*",
+    "windows125*",
+    "cp125*",
+    "cp437",
+    "cp85*",
+    "cp866",
+    "koi8*",
+    "macintosh",
+    "macroman",
+    "tis620",
+    "euc*",
+    "shiftjis",
+    "sjis",
+    "cp932",
+    "cp949",
+    "cp936",
+];
+const KEEP_ASCII_TOO: [&str; 6] = ["windows31j", "gb2312", "gbk", "gb18030", "big5", "big5hkscs"];
+
+/// Whether git's conversion of the headers leaves the names in them what their bytes say.
+fn keeps_ascii(encoding: &[u8]) -> bool {
+    let Ok(name) = std::str::from_utf8(encoding) else { return false };
+    let plain: String = name.chars().filter(|c| !"-_".contains(*c)).collect::<String>().to_ascii_lowercase();
+    KEEP_ASCII.iter().chain(&KEEP_ASCII_TOO).any(|known| match known.strip_suffix('*') {
+        Some(family) => plain
+            .strip_prefix(family)
+            .is_some_and(|rest| rest.len() <= 2 && rest.bytes().all(|byte| byte.is_ascii_alphanumeric())),
+        None => plain == *known,
+    })
 }
 
 /// A header line taken apart: a name of visible ASCII, one space, the value.
@@ -372,6 +415,49 @@ mod tests {
         assert!(Commit::parse(&raw, ObjectFormat::Sha256).unwrap().signature().is_some());
         let wrong = join(&[&long, AUTHOR, COMMITTER, GPGSIG, "\n", "m"]);
         assert_eq!(Commit::parse(&wrong, ObjectFormat::Sha256).unwrap_err().rule.id, "unsigned");
+    }
+
+    #[test]
+    fn a27_an_encoding_does_not_change_who_is_named() {
+        for known in [
+            "UTF-8",
+            "utf8",
+            "US-ASCII",
+            "ISO-8859-1",
+            "iso8859-15",
+            "latin1",
+            "windows-1252",
+            "CP1251",
+            "KOI8-R",
+            "EUC-JP",
+            "Shift_JIS",
+            "GB18030",
+            "Big5",
+        ] {
+            assert_eq!(
+                judged(&[TREE, AUTHOR, COMMITTER, &format!("encoding {known}\n"), GPGSIG, "\n", "m"]),
+                "ok",
+                "{known}"
+            );
+        }
+        for other in [
+            "UTF-7",
+            "UTF-16LE",
+            "UTF-32",
+            "IBM037",
+            "EBCDIC-US",
+            "ISO-2022-JP",
+            "HZ",
+            "\u{1b}[31m",
+            "",
+            "UTF-8//IGNORE",
+            "cp1026",
+            "windows-1252//x",
+            "latin1,UTF-7",
+        ] {
+            let header = format!("encoding {other}\n");
+            assert_eq!(judged(&[TREE, AUTHOR, COMMITTER, &header, GPGSIG, "\n", "m"]), "malformed-object", "{other:?}");
+        }
     }
 
     #[test]

@@ -15,6 +15,8 @@ use std::path::PathBuf;
 
 /// A policy larger than this is a mistake; ours are a few hundred bytes.
 pub const POLICY_MAX: usize = 256 * 1024;
+/// Git moves the refs of an ordinary push within milliseconds, those of a large one within a second.
+const APPLY_WITHIN_MIN: Period = Period::seconds(1);
 
 /// What is wrong with a policy file.
 #[derive(Debug, thiserror::Error)]
@@ -267,6 +269,23 @@ impl Policy {
         if raw.refs.mainline.is_empty() && !raw.refs.default_branch_is_mainline {
             return wrong("refs.mainline", "no ref would be mainline, so nothing would be protected");
         }
+        for (key, patterns) in [
+            ("refs.mainline", &raw.refs.mainline),
+            ("refs.movable_tags", &raw.refs.movable_tags),
+            ("refs.rewindable", &raw.refs.rewindable),
+        ] {
+            if let Some(pattern) = patterns.iter().find(|pattern| !pattern.can_match_a_ref()) {
+                let reason =
+                    format!("no ref can be called `{pattern}`; `*` is the only wildcard, for any run of characters");
+                return wrong(key, &reason);
+            }
+        }
+        if raw.signatures.formats.is_empty() {
+            return wrong("signatures.formats", "no format is left, so nothing could be signed");
+        }
+        if raw.apply_within.is_some_and(|within| within < APPLY_WITHIN_MIN) {
+            return wrong("apply_within", "git needs a moment between the verdict and the refs: 1s at least");
+        }
         let limits = &raw.limits;
         for (key, value) in [
             ("limits.commit_bytes", limits.commit_bytes),
@@ -378,6 +397,10 @@ mod tests {
             ("limits: {commits: 0}\n", "limits.commits"),
             ("limits: {time: 5}\n", "duration"),
             ("apply_within: soon\n", "soon"),
+            ("apply_within: 0s\n", "apply_within"),
+            ("signatures: {formats: []}\n", "signatures.formats"),
+            ("refs: {mainline: ['release/[0-9]*']}\n", "wildcard"),
+            ("refs: {rewindable: [/wip/]}\n", "refs.rewindable"),
         ] {
             let error = policy(more).unwrap_err().to_string();
             assert!(error.contains(word), "{more}: {error}");

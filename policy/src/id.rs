@@ -289,6 +289,20 @@ impl RefName {
         &self.0
     }
 
+    /// Whether git takes it for a ref below `refs/`, as `git check-ref-format` has it. Hooks see names before git
+    /// looks at them.
+    pub fn is_well_formed(&self) -> bool {
+        let bytes = self.as_bytes();
+        let forbidden = |byte: &u8| byte.is_ascii_control() || b" ~^:?*[\\".contains(byte);
+        bytes.starts_with(b"refs/")
+            && !bytes.iter().any(forbidden)
+            && !bytes.ends_with(b".")
+            && !bytes.windows(2).any(|pair| pair == b".." || pair == b"@{")
+            && bytes
+                .split(|&byte| byte == b'/')
+                .all(|part| !part.is_empty() && !part.starts_with(b".") && !part.ends_with(b".lock"))
+    }
+
     /// The name after `refs/heads/`, when it is a branch.
     pub fn branch(&self) -> Option<&[u8]> {
         self.0.strip_prefix(b"refs/heads/")
@@ -301,7 +315,8 @@ impl RefName {
 
     /// How people call it: `main` for `refs/heads/main`, made safe for a terminal.
     pub fn shown(&self) -> String {
-        let bytes = self.branch().or_else(|| self.tag()).unwrap_or(&self.0);
+        let short = self.branch().or_else(|| self.tag()).filter(|short| !short.starts_with(b"refs/"));
+        let bytes = short.unwrap_or(&self.0);
         crate::text::shown_bytes(bytes, 120)
     }
 }
@@ -331,6 +346,41 @@ mod tests {
         assert!(ObjectId::from_hex(id.to_uppercase().as_bytes()).is_none());
         assert!(ObjectId::from_hex(&id.as_bytes()[1..]).is_none());
         assert_eq!(ObjectId::from_hex("0".repeat(64).as_bytes()).unwrap().format(), ObjectFormat::Sha256);
+    }
+
+    #[test]
+    fn ref_names_are_what_git_takes_for_them() {
+        let fit = |name: &[u8]| RefName::new(name).is_well_formed();
+        assert!(fit(b"refs/heads/main") && fit(b"refs/heads/a{b}") && fit(b"refs/heads/@") && fit(b"refs/x\xc3\xa9"));
+        for name in [
+            "",
+            "HEAD",
+            "config",
+            "refs/",
+            "refs//heads",
+            "refs/heads/",
+            "refs/heads/../x",
+            "refs/heads/.x",
+            "refs/a..b",
+            "refs/heads/x.lock",
+            "refs/x.lock/y",
+            "refs/heads/x.",
+            "refs/a@{b",
+            "refs/a b",
+            "refs/a\u{1b}",
+            "refs/a\u{7f}",
+            "refs/a~",
+            "refs/a^",
+            "refs/a:",
+            "refs/a?",
+            "refs/a*",
+            "refs/a[",
+            "refs/a\\b",
+            "/refs/heads/a",
+        ] {
+            assert!(!fit(name.as_bytes()), "{name:?}");
+        }
+        assert_eq!(RefName::new(b"refs/tags/refs/heads/main").shown(), "refs/tags/refs/heads/main");
     }
 
     #[test]

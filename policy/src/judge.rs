@@ -114,7 +114,7 @@ impl Ground<'_> {
         };
         let mut objections = Vec::new();
         let skew = self.policy.signatures.clock_skew.get();
-        for (what, when) in [("committer date", commit.committer().when), ("author date", commit.author().when)] {
+        for (what, when) in [("a committer date", commit.committer().when), ("an author date", commit.author().when)] {
             objections.extend(rule::time_skew::check(what, when, skew, self.now).map(Objection::from));
         }
         if commit.parents().len() > self.policy.limits.parents {
@@ -171,7 +171,7 @@ impl Ground<'_> {
                 match tag.tagger() {
                     Some(tagger) => {
                         objections.extend(
-                            rule::time_skew::check("tagger date", tagger.when, skew, self.now).map(Objection::from),
+                            rule::time_skew::check("a tagger date", tagger.when, skew, self.now).map(Objection::from),
                         );
                         if self.policy.identity.committer_is_signer && signer.person().kind != PersonKind::Forge {
                             objections.extend(rule::identity_mismatch::check(

@@ -25,6 +25,18 @@ impl Pattern {
         &self.0
     }
 
+    /// Whether any ref can match: git lets no name hold these characters, so that they are taken for another
+    /// program's wildcards.
+    pub fn can_match_a_ref(&self) -> bool {
+        let text = self.0.as_str();
+        let forbidden = |c: char| " ~^:?[\\".contains(c);
+        !(text.contains(forbidden)
+            || text.contains("..")
+            || text.contains("//")
+            || text.starts_with('/')
+            || text.ends_with('/'))
+    }
+
     /// A pattern without `*` is one name.
     pub fn is_literal(&self) -> bool {
         !self.0.contains('*')
@@ -102,6 +114,15 @@ mod tests {
         assert!(matches("*a*b*", "xxaxxbxx") && !matches("*a*b", "xxaxxbxx"));
         assert!(matches("*", "") && matches("a**", "a"));
         assert!(!matches(&"*a".repeat(500), &"a".repeat(400)));
+    }
+
+    #[test]
+    fn what_no_ref_is_called_is_known() {
+        let can = |text: &str| Pattern::new(text).unwrap().can_match_a_ref();
+        assert!(can("main") && can("release/*") && can("refs/tags/v*") && can("{a,b}") && can("*"));
+        for text in ["release/[0-9]*", "prod?", "/prod", "prod/", "a b", "a..b", "a//b", "a:b", "a\\b", "a^", "a~1"] {
+            assert!(!can(text), "{text}");
+        }
     }
 
     #[test]

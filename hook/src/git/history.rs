@@ -129,6 +129,11 @@ impl Walk<'_> {
         }
     }
 
+    /// Whether the id names something else than a commit.
+    fn is_no_commit(&self, id: &ObjectId) -> Result<bool, GitError> {
+        Ok(self.objects.header(id)?.is_some_and(|header| header.kind != Kind::Commit))
+    }
+
     fn enqueue(&mut self, id: ObjectId, colour: u8) -> Result<(), GitError> {
         let before = self.flag(&id);
         let after = before | colour | QUEUED;
@@ -193,7 +198,11 @@ pub fn new_commits<T: Trust>(
         } else if trust.is_baseline(&id) {
             history.by_others = true;
         } else if !objects.in_quarantine(&id) {
-            if trust.vouches(&id).map_err(WalkError::Trust)? {
+            // A trusted tag is nobody's parent.
+            if walk.is_no_commit(&id)? {
+                history.take(id, bounds)?;
+                visit(&walk, id, parents, meet)?;
+            } else if trust.vouches(&id).map_err(WalkError::Trust)? {
                 history.by_others = true;
             } else {
                 strangers.push(id);
@@ -239,7 +248,7 @@ fn settle<T: Trust>(
     trust: &mut T,
     met_old: &mut HashSet<ObjectId>,
 ) -> Result<Vec<ObjectId>, WalkError<T::Error>> {
-    let mut wanted = Vec::new();
+    let (mut wanted, mut no_commits) = (Vec::new(), Vec::new());
     walk.trust(old.iter().copied().collect())?;
     walk.trust(trust.near_tips().map_err(WalkError::Trust)?)?;
     for id in strangers {
@@ -271,7 +280,11 @@ fn settle<T: Trust>(
             if old.contains(&parent) {
                 met_old.insert(parent);
             }
-            walk.enqueue(parent, WANTED)?;
+            if walk.is_no_commit(&parent)? {
+                no_commits.push(parent);
+            } else {
+                walk.enqueue(parent, WANTED)?;
+            }
         }
         if wanted.len() > NEAR_PATIENCE && !all_asked {
             all_asked = true;
@@ -279,6 +292,9 @@ fn settle<T: Trust>(
         }
     }
     wanted.retain(|id| walk.flag(id) & TRUSTED == 0);
+    no_commits.sort_unstable();
+    no_commits.dedup();
+    wanted.append(&mut no_commits);
     Ok(wanted)
 }
 

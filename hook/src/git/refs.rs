@@ -3,6 +3,7 @@
 use super::{GitError, Repository, join_bytes};
 use countersign_policy::id::{ObjectId, RefName};
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -72,12 +73,13 @@ impl Repository {
         {
             return Ok(Some(RefValue::Symbolic(RefName::new(target.as_os_str().as_bytes()))));
         }
-        let bytes = match std::fs::read(&path) {
+        let bytes = match read_start(&path) {
             Ok(bytes) => bytes,
             Err(error) => {
-                use std::io::ErrorKind::{IsADirectory, NotADirectory, NotFound};
+                use std::io::ErrorKind::{InvalidFilename, IsADirectory, NotADirectory, NotFound};
                 return match error.kind() {
-                    NotFound | IsADirectory | NotADirectory => Ok(None),
+                    // No file system holds a name that is too long for it.
+                    NotFound | IsADirectory | NotADirectory | InvalidFilename => Ok(None),
                     _ => Err(GitError::Io { path, source: error }),
                 };
             }
@@ -225,10 +227,17 @@ impl Repository {
     }
 }
 
-/// A name that stays inside the repository when used as a path.
-pub fn is_safe(name: &RefName) -> bool {
+/// No more of a file than shows that it is no ref.
+fn read_start(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(REF_FILE_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// A name that stays among the refs when used as a path: a pusher may call a ref `config`.
+fn is_safe(name: &RefName) -> bool {
     let bytes = name.as_bytes();
-    !bytes.is_empty()
+    (bytes == b"HEAD" || bytes.starts_with(b"refs/"))
         && !bytes.contains(&0)
         && bytes.split(|&b| b == b'/').all(|part| !part.is_empty() && part != b"." && part != b"..")
 }
@@ -303,6 +312,9 @@ mod tests {
         );
         assert_eq!(repository.default_branch().unwrap(), Some(name("refs/heads/main")));
         assert_eq!(repository.all_refs().unwrap().len(), 203);
-        assert_eq!(repository.read_ref(&name("refs/heads/../../config")).unwrap(), None);
+        for outside in ["refs/heads/../../config", "config", "packed-refs", "objects/info", "", "/etc/passwd"] {
+            assert_eq!(repository.read_ref(&name(outside)).unwrap(), None, "{outside}");
+        }
+        assert_eq!(repository.read_ref(&name(&format!("refs/heads/{}", "y".repeat(256)))).unwrap(), None);
     }
 }

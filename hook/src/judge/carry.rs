@@ -112,9 +112,7 @@ fn carried_by_clean(
 fn distrusted(case: &Case<'_>) -> Result<HashMap<ObjectId, (Fingerprint, Compromised)>, JudgeError> {
     let mut found = HashMap::new();
     let Some(repository) = &case.repository_id else { return Ok(found) };
-    for (key, mark) in compromised_keys(case).map_err(|error| {
-        JudgeError::Ledger(crate::ledger::LedgerError::Corrupt(format!("the keyring could not be asked: {error}")))
-    })? {
+    for (key, mark) in compromised_keys(case)? {
         for receipt in case.ledger.receipts_by_key(Some(repository), &key, mark.since)? {
             found.insert(receipt.commit, (key.clone(), mark));
         }

@@ -23,7 +23,7 @@ use crate::push::RefUpdate;
 use countersign_policy::config::Level;
 use countersign_policy::id::{Fingerprint, ObjectId, PersonId, RefName};
 use countersign_policy::judge::Ground;
-use countersign_policy::keyring::{Person, RepositoryNames};
+use countersign_policy::keyring::{KeyringError, Person, RepositoryNames};
 use countersign_policy::rule;
 use countersign_policy::signature::SignedBy;
 use countersign_policy::time::Time;
@@ -43,6 +43,8 @@ pub enum JudgeError {
     Git(#[from] crate::git::GitError),
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
     #[error("the time for judging this push ran out")]
     OutOfTime,
 }
@@ -53,6 +55,7 @@ impl JudgeError {
         let rule = match self {
             JudgeError::Git(_) => &rule::repository_unreadable::RULE,
             JudgeError::Ledger(_) => &rule::ledger_unwritable::RULE,
+            JudgeError::Keyring(_) => &rule::keyring_unreadable::RULE,
             JudgeError::OutOfTime => &rule::out_of_time::RULE,
         };
         Problem::new(rule, "could not be judged").detail(self.to_string()).about(Subject::Push)
@@ -181,6 +184,13 @@ impl Case<'_> {
             new: update.new,
             level: target.level.map_or(0, Level::number),
         });
+        if update.name.as_bytes().starts_with(b"refs/") && !update.name.is_well_formed() {
+            let problem = Problem::new(&rule::ref_denied::RULE, "has a name that git gives no ref");
+            judgement
+                .findings
+                .push(problem.next("give it a name that `git check-ref-format` accepts").about(subject()));
+            return None;
+        }
         let Some(level) = target.level else {
             let reason = "is neither a branch nor a tag";
             judgement.findings.push(Problem::new(&rule::unknown_namespace::RULE, reason).about(subject()));

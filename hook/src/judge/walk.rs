@@ -5,7 +5,7 @@ use super::refs::RefRules;
 use super::trust::LedgerTrust;
 use super::{Case, JudgeError, Judgement, Shared, carry, walk_error};
 use crate::git::history::{NewHistory, WalkError, new_commits};
-use crate::git::objects::Objects;
+use crate::git::objects::{Kind, Objects};
 use crate::ledger::{Pack, PackBuilder, Signer};
 use countersign_policy::commit::Commit;
 use countersign_policy::config::Level;
@@ -179,7 +179,13 @@ impl Case<'_> {
             false => None,
         };
         let was_here = |id: &&ObjectId| before.as_ref().is_none_or(|store| store.has(id));
-        let doubtful: HashSet<ObjectId> = judged.keys().filter(was_here).copied().collect();
+        let mut doubtful: HashSet<ObjectId> = judged.keys().filter(was_here).copied().collect();
+        for id in judged.keys() {
+            // A trusted tag stays what it is where a parent belongs.
+            if self.objects.header(id)?.is_some_and(|header| header.kind != Kind::Commit) {
+                doubtful.remove(id);
+            }
+        }
         if doubtful.is_empty() {
             return Ok(());
         }

@@ -12,7 +12,7 @@ pub const RULE: Rule = Rule {
     help: r#"The commit, tag or signature bears a date that lies further ahead of the server's clock than the policy allows. Dates decide nothing here, but a date in the future is always a mistake or a trick."#,
 };
 
-/// `what` names the date: `committer date`, `signature`.
+/// `what` names the date: `a committer date`.
 pub fn check(what: &str, when: Time, skew: Duration, now: Time) -> Option<Problem> {
-    (when > now.plus(skew)).then(|| Problem::new(&RULE, format!("has a {what} in the future ({when})")))
+    (when > now.plus(skew)).then(|| Problem::new(&RULE, format!("has {what} in the future ({when})")))
 }

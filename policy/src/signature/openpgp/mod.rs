@@ -88,9 +88,10 @@ fn verified(
         let is_theirs = |email: &Email| {
             certificate.emails.contains(email) || candidate.person.has_email(email.as_str(), context.now)
         };
-        if !email_of(user_id).is_some_and(|email| is_theirs(&email)) {
+        let email = email_of(user_id).filter(|email| is_theirs(email));
+        if !email.map_or(Ok(false), |email| may_speak_for(candidate, &email, context))? {
             let shown = crate::text::shown_bytes(user_id, 80);
-            let reason = format!("is signed in the name of `{shown}`, which its OpenPGP key does not bear");
+            let reason = format!("is signed in the name of `{shown}`, which is not the signer's");
             return Err(Problem::new(&identity_mismatch::RULE, reason).next(super::ASK_FOR_KEY));
         }
     }
@@ -320,6 +321,21 @@ impl<'a> Scratch<'a> {
             Scratch::Rsa(s) => Numbers::Rsa(s),
         }
     }
+}
+
+/// A certificate bears what its owner wrote into it: nobody signs in the name of another person of the registry.
+fn may_speak_for(candidate: &Candidate, email: &Email, context: &Context<'_>) -> Result<bool, Problem> {
+    if candidate.person.has_email(email.as_str(), context.now) {
+        return Ok(true);
+    }
+    let holders = context.keyring.by_email(email).map_err(super::unreadable)?;
+    for id in holders.iter().filter(|id| **id != candidate.person.id) {
+        let other = context.keyring.person(id).map_err(super::unreadable)?;
+        if other.is_some_and(|other| other.has_email(email.as_str(), context.now)) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The address of a user id: `Name <address>`, whatever surrounds it and in whatever encoding the name is, or an

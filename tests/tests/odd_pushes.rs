@@ -1,0 +1,110 @@
+//! What no `git push` sends, but a program that speaks its protocol may.
+
+mod common;
+
+use common::Site;
+use countersign_tests::keys::Kind;
+use countersign_tests::process::{Outcome, run};
+use countersign_tests::servers::{Repository, Server};
+
+const NEVER: &str = "0000000000000000000000000000000000000000";
+
+/// Offers ref updates to `git receive-pack` without a pack, as far as its hooks.
+fn offer(site: &Site, repository: &Repository, lines: &[String]) -> Outcome {
+    let mut wire = Vec::new();
+    for (number, line) in lines.iter().enumerate() {
+        let capabilities = if number == 0 { "\0report-status" } else { "" };
+        wire.extend_from_slice(format!("{:04x}{line}{capabilities}", line.len() + capabilities.len() + 4).as_bytes());
+    }
+    wire.extend_from_slice(b"0000");
+    // An empty pack, which git wants with everything but deletions.
+    wire.extend_from_slice(b"PACK\0\0\0\x02\0\0\0\0");
+    wire.extend_from_slice(&hex::decode("029d08823bd8a8eab510ad6ac75c823cfd3ed31e").expect("its checksum"));
+    let mut git = site.server.unix_user().command("git", site.server.home());
+    run(git.arg("receive-pack").arg(&repository.path), &wire)
+}
+
+#[test]
+fn a_ref_called_like_a_file_of_the_repository_is_denied_and_the_file_not_read() {
+    let mut site = Site::new();
+    let app = site.repository("app");
+    site.install(&app);
+    let alice = site.member("alice", Kind::SshEd25519, &app);
+    let commit = alice.commit("a");
+    assert!(site.push(&alice, &["main"]).succeeded());
+    for (name, id) in [
+        ("config", "unknown-namespace"),
+        ("hooks/pre-receive", "unknown-namespace"),
+        ("HEAD", "unknown-namespace"),
+        ("refs/heads/../../config", "ref-denied"),
+        ("refs/heads//main", "ref-denied"),
+        ("refs/heads/a\u{1b}[31m", "ref-denied"),
+        ("refs/heads/x.lock", "ref-denied"),
+    ] {
+        for line in [format!("{NEVER} {commit} {name}"), format!("{commit} {NEVER} {name}")] {
+            let answer = offer(&site, &app, &[line.clone()]);
+            assert!(answer.stderr.contains(&format!("[{id}]")), "{line}: {}{}", answer.stderr, answer.stdout);
+            assert!(!answer.stderr.contains('\u{1b}'), "{line}: {}", answer.stderr);
+        }
+    }
+}
+
+#[test]
+fn a_name_that_no_file_system_holds_is_the_pushers_matter() {
+    let mut site = Site::new();
+    let app = site.repository("app");
+    site.install(&app);
+    let alice = site.member("alice", Kind::SshEd25519, &app);
+    alice.commit("a");
+    assert!(site.push(&alice, &["main"]).succeeded());
+    let refused = site.push(&alice, &[&format!("HEAD:refs/heads/{}", "y".repeat(256))]);
+    assert!(!refused.succeeded() && !refused.stderr.contains("could not be decided"), "{}", refused.stderr);
+}
+
+#[test]
+fn a_trusted_tag_is_nobodys_parent() {
+    let mut site = Site::new();
+    let app = site.repository("app");
+    site.install(&app);
+    let alice = site.member("alice", Kind::SshEd25519, &app);
+    alice.commit("a");
+    let mut tag = alice.station.git();
+    for (name, value) in &alice.key.git {
+        tag.arg("-c").arg(format!("{name}={value}"));
+    }
+    countersign_tests::process::must(tag.args(["tag", "-s", "-m", "v1", "v1"]));
+    assert!(site.push(&alice, &["main", "v1"]).succeeded());
+    // Signed by hand: git refuses to make such a commit.
+    let script = r#"
+        tag=$(git rev-parse v1) tree=$(git rev-parse 'HEAD^{tree}') key=$1
+        who="alice <alice@example.com> $(date +%s) +0000"
+        for parents in "parent $tag" "parent $(git rev-parse HEAD)
+parent $tag"; do
+            printf 'tree %s\n%s\nauthor %s\ncommitter %s\n' "$tree" "$parents" "$who" "$who" >head
+            { cat head; printf '\nodd\n'; } >payload
+            rm -f payload.sig; ssh-keygen -q -Y sign -n git -f "$key" payload 2>/dev/null
+            { cat head; printf 'gpgsig '; sed '2,$s/^/ /' payload.sig; printf '\nodd\n'; } >object
+            git hash-object -t commit -w --stdin --literally <object
+        done"#;
+    let key = alice.key.git.iter().find(|(name, _)| name.eq_ignore_ascii_case("user.signingkey")).map(|(_, value)| value.clone());
+    let mut shell = std::process::Command::new("bash");
+    shell.args(["-ec", script, "bash"]).arg(key.expect("a key")).current_dir(alice.station.folder());
+    let made = countersign_tests::process::must(&mut shell);
+    assert_eq!(made.lines().count(), 2, "{made}");
+    for id in made.lines() {
+        // Into the store behind git's checks, and then judged where the ref moves.
+        let copied = std::process::Command::new("bash")
+            .args([
+                "-ec",
+                "git cat-file commit $0 | git --git-dir=\"$1\" hash-object -t commit -w --stdin --literally",
+                id,
+            ])
+            .arg(&app.path)
+            .current_dir(alice.station.folder())
+            .output()
+            .expect("bash");
+        assert!(copied.status.success(), "{copied:?}");
+        let moved = site.server.git(&app, &["update-ref", "refs/heads/odd", id]);
+        assert!(!moved.succeeded() && moved.stderr.contains("[malformed-object]"), "{}", moved.stderr);
+    }
+}
