@@ -23,6 +23,12 @@ impl Entry<'_> {
         self.newness() > restriction.newness() && (begun <= self.event.effective_at || begun <= self.event.asserted_at)
     }
 
+    /// Whether this new engagement comes after that termination. One that is dated before it is the history of an
+    /// earlier engagement, whenever it was told.
+    pub fn follows(&self, termination: &Entry<'_>) -> bool {
+        self.newness() > termination.newness() && termination.event.effective_at <= self.event.effective_at
+    }
+
     /// Whether this cancellation undoes that future or past act: newer evidence is all it takes.
     pub fn cancels(&self, act: &Entry<'_>) -> bool {
         self.newness() > act.newness()

@@ -16,7 +16,7 @@ pub(super) struct Engagement<'l, 'e> {
     pub rehired: &'l Entry<'e>,
     /// When the engagement before it ended.
     pub former_end: Time,
-    /// When that was known, if later: HR dates back.
+    /// When that was known, if later: HR dates back. Never after the new engagement began.
     pub known: Time,
 }
 
@@ -29,9 +29,9 @@ pub(super) fn engagements<'l, 'e>(log: &'l Log<'e>) -> Vec<Engagement<'l, 'e>> {
             continue;
         }
         for rehired in &rehirings {
-            if rehired.lifts(termination) && rehired.force.lasts() {
+            if rehired.follows(termination) && rehired.force.lasts() {
                 let former_end = termination.event.effective_at;
-                let known = former_end.max(termination.event.asserted_at);
+                let known = former_end.max(termination.event.asserted_at.min(rehired.event.effective_at));
                 engagements.push(Engagement { rehired, former_end, known });
             }
         }
@@ -57,7 +57,7 @@ fn terminated(log: &Log<'_>, counts: impl Fn(&Entry<'_>) -> bool) -> Spans {
     let mut sum = Spans::default();
     for termination in log.all(|claim| *claim == Claim::Terminated).into_iter().filter(|entry| counts(entry)) {
         let mut force = uncancelled(log, termination);
-        for rehired in rehirings.iter().filter(|rehired| rehired.lifts(termination)) {
+        for rehired in rehirings.iter().filter(|rehired| rehired.follows(termination)) {
             force = force.minus(&rehired.force);
         }
         sum = sum.union(&force);
@@ -65,16 +65,16 @@ fn terminated(log: &Log<'_>, counts: impl Fn(&Entry<'_>) -> bool) -> Spans {
     sum
 }
 
-/// A source lifts its own suspensions and nobody else's.
+/// A source lifts its own suspensions and nobody else's, by a new engagement too.
 fn suspended(log: &Log<'_>) -> Spans {
     let sources: BTreeSet<&Source> = log.iter().map(|entry| &entry.event.source).collect();
     let mut sum = Spans::default();
     for source in sources {
-        let own = |wanted: Claim| -> Vec<&Entry<'_>> {
-            log.iter().filter(|entry| &entry.event.source == source && entry.event.claim == wanted).collect()
+        let own = |wanted: &dyn Fn(&Claim) -> bool| -> Vec<&Entry<'_>> {
+            log.iter().filter(|entry| &entry.event.source == source && wanted(&entry.event.claim)).collect()
         };
-        let reinstated = own(Claim::Reinstated);
-        sum = sum.union(&unlifted(own(Claim::Suspended), &reinstated));
+        let reinstated = own(&|claim| matches!(claim, Claim::Reinstated | Claim::Rehired(_)));
+        sum = sum.union(&unlifted(own(&|claim| *claim == Claim::Suspended), &reinstated));
     }
     sum
 }

@@ -195,6 +195,29 @@ fn a_rehire_is_a_new_engagement_with_new_keys_and_roles() {
 }
 
 #[test]
+fn the_history_of_an_earlier_engagement_changes_nothing_of_this_one() {
+    let key = |n: i64, name: &str| on(n, "key_added").with(json!({"ssh": name}));
+    // All told on day 50: left on day 10, hired again on day 20. The key of day 40 is of the new engagement.
+    let history = [on(10, "terminated").said(50), on(20, "rehired").said(50)];
+    let employed = [&[on(0, "hired"), on(0, "activated"), key(40, "SHA256:a")], &history[..]].concat();
+    assert_eq!(person(&employed).state(day(60)), Active);
+    assert_eq!(person(&employed).keys[0].retired, None);
+    // What is told late is nothing that follows a kill.
+    let killed = [on(45, "terminated").by("operator")];
+    states(&[&killed[..], &history[..]].concat(), &[(44, Active), (60, Terminated)]);
+    states(&[&killed[..], &history[..], &[on(55, "rehired")]].concat(), &[(54, Terminated), (60, Active)]);
+}
+
+#[test]
+fn a_rehire_ends_the_suspensions_of_its_own_source() {
+    let told = [on(5, "suspended"), on(10, "terminated"), on(20, "rehired")];
+    states(&told, &[(9, Suspended), (19, Terminated), (20, Active)]);
+    let others = [on(5, "suspended").by("soc"), on(10, "terminated"), on(20, "rehired")];
+    states(&others, &[(20, Suspended)]);
+    states(&[on(20, "rehired"), on(21, "suspended")], &[(22, Suspended)]);
+}
+
+#[test]
 fn activation_alone_does_not_undo_a_termination() {
     states(&[on(10, "terminated"), on(20, "activated"), on(21, "hired")], &[(22, Terminated)]);
 }

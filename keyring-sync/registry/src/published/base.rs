@@ -111,6 +111,11 @@ impl Base {
         Ok(())
     }
 
+    /// Reads all of it; an error names what is damaged.
+    pub fn check(&self) -> Result<(), KeyringError> {
+        (0..1 << self.bits).try_for_each(|number| each_entry(&self.bucket(number)?, |_, _, _| Ok(())))
+    }
+
     fn bucket(&self, number: u32) -> Result<Vec<u8>, KeyringError> {
         let mut offsets = [0; 16];
         self.read(&mut offsets, HEADER_LEN as u64 + 8 * u64::from(number))?;

@@ -62,6 +62,19 @@ pub(crate) fn publish(dir: &Path, tables: &Tables<'_>, now: Time) -> Result<Publ
     Ok(Published { epoch, took })
 }
 
+/// As [`publish`], and reads what lies there first: a base with damage anywhere is written anew.
+pub(crate) fn mend(dir: &Path, tables: &Tables<'_>, now: Time) -> Result<Published, StoreError> {
+    let started = Instant::now();
+    let published = publish(dir, tables, now)?;
+    let Some(head) = current_head(dir) else { return Ok(published) };
+    match Base::open(&dir.join(&head.base_name), &head.base_digest) {
+        Ok(OpenBase::Open(base)) if base.check().is_ok() => return Ok(published),
+        Ok(_) | Err(_) => tracing::warn!(base = head.base_name, "the base of the keyring is damaged and written anew"),
+    }
+    write_base(dir, tables, published.epoch, now)?;
+    Ok(Published { took: started.elapsed(), ..published })
+}
+
 /// The epoch that readers see, if there is a keyring in `dir` that can be read.
 pub(crate) fn published_epoch(dir: &Path) -> Option<u64> {
     current_head(dir).map(|head| head.epoch)

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::path::PathBuf;
 use tempfile::TempDir;
 
 fn now() -> Time {
@@ -174,6 +175,28 @@ fn damage_is_an_error_and_never_another_answer() {
         file.set_len(len).unwrap();
     }
     assert!(noticed > 1000, "only {noticed} were noticed");
+}
+
+#[test]
+fn publishing_mends_a_base_that_is_damaged_anywhere() {
+    let (dir, mut registry) = new_registry();
+    put(&mut registry, (0..2000).map(|id| person(id, 0)));
+    let folder = dir.path().join("keyring");
+    let size = |path: &PathBuf| fs::metadata(path).unwrap().len();
+    // The base before it is small and stays for readers that are at work.
+    let base = || fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).max_by_key(size).unwrap();
+    let all = |keyring: &PublishedKeyring| (0..2000).all(|id| keyring.person(&person(id, 0).id).is_ok());
+    let writable = |path: PathBuf| fs::OpenOptions::new().write(true).open(path).unwrap();
+    let len = size(&base());
+    writable(base()).write_all_at(&[0xff; 64], len / 2).unwrap();
+    assert!(!all(&open(&dir)), "the damage is one that readers meet");
+    registry.publish(now()).unwrap();
+    assert!(all(&open(&dir)));
+    writable(base()).set_len(len / 2).unwrap();
+    let cut = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| size(path) == len);
+    cut.for_each(|whole| writable(whole).set_len(len / 2).unwrap());
+    registry.publish(now()).unwrap();
+    assert!(all(&open(&dir)));
 }
 
 #[test]

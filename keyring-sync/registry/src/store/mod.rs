@@ -151,7 +151,7 @@ impl Registry {
     /// Publishes this epoch again, confirmed at `now`; a damaged keyring is written anew.
     pub fn publish(&self, now: Time) -> Result<Published, StoreError> {
         let _lock = self.lock()?;
-        publish::publish(&self.keyring, &self.tables(), now)
+        publish::mend(&self.keyring, &self.tables(), now)
     }
 
     /// Makes up for a publication that is missing because a program ended between its commit and its rename.
