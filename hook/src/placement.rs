@@ -21,8 +21,13 @@ pub enum PlacementError {
          into the repository; unset it first (`git -C PATH config --show-origin core.hooksPath` says where it is set)"
     )]
     HooksElsewhere(String),
-    #[error("git could not be asked for `core.hooksPath`: {0}")]
+    #[error("git could not be asked for its configuration: {0}")]
     Git(String),
+    #[error(
+        "this repository has a work tree: git runs its hooks for local commits too, in another place. Install into the \
+         bare repository of a server (`git clone --bare`)"
+    )]
+    HasWorkTree,
     #[error("this is a repository of Gitea or Forgejo: add `--forge gitea`")]
     IsGitea,
     #[error(
@@ -50,7 +55,10 @@ pub struct Plan {
 impl Plan {
     /// Decides where the hooks go; refuses where git would not run them, or where others are in the way.
     pub fn make(repository: &Repository, forge: ForgeKind) -> Result<Plan, PlacementError> {
-        if let Some(elsewhere) = hooks_path(repository)? {
+        if configured(repository, "--type=bool", "core.bare")?.is_some_and(|bare| bare == "false") {
+            return Err(PlacementError::HasWorkTree);
+        }
+        if let Some(elsewhere) = configured(repository, "--no-type", "core.hooksPath")? {
             return Err(PlacementError::HooksElsewhere(elsewhere));
         }
         if forge != ForgeKind::Gitea && repository.file("hooks/pre-receive.d/gitea").exists() {
@@ -217,11 +225,11 @@ fn hand_over(made: &File, owner: &fs::Metadata) -> std::io::Result<()> {
     fchown(made, Some(owner.uid()), Some(owner.gid()))
 }
 
-/// `core.hooksPath` as git itself finds it, in all its files, when the repository's owner runs it.
-fn hooks_path(repository: &Repository) -> Result<Option<String>, PlacementError> {
+/// A value as git itself finds it, in all its files, when the repository's owner runs it.
+fn configured(repository: &Repository, of_type: &str, name: &str) -> Result<Option<String>, PlacementError> {
     let fault = |error: &dyn std::fmt::Display| PlacementError::Git(error.to_string());
     let mut git = Command::new("git");
-    git.arg("--git-dir").arg(&repository.path).args(["config", "--includes", "--get", "core.hooksPath"]);
+    git.arg("--git-dir").arg(&repository.path).args(["config", "--includes", of_type, "--get", name]);
     git.env_clear().envs(std::env::vars_os().filter(|(name, _)| name == "PATH" || name == "HOME"));
     let owner = fs::metadata(&repository.path).map_err(|error| fault(&error))?;
     if rustix::process::geteuid().is_root() && owner.uid() != 0 {

@@ -70,6 +70,17 @@ fn where_git_would_run_no_hook_nothing_is_promised() {
 }
 
 #[test]
+fn a_repository_with_a_work_tree_is_refused() {
+    let site = Site::new();
+    let tree = site.server.home().join("tree");
+    let mut git = site.server.unix_user().command("git", site.server.home());
+    must(git.args(["init", "--quiet"]).arg(&tree));
+    let refused = install(&site, &tree, &[]);
+    assert!(refused.code == Some(1) && refused.stderr.contains("work tree"), "{refused:?}");
+    assert!(!tree.join(".git/hooks/pre-receive").exists());
+}
+
+#[test]
 fn a_hook_that_was_there_goes_on_after_ours() {
     let mut site = Site::new();
     let repository = site.repository("app");
@@ -114,6 +125,10 @@ fn a_repository_that_moved_keeps_what_is_on_record_of_it() {
     let moved = repository.path.with_file_name("renamed.git");
     std::fs::rename(&repository.path, &moved).unwrap();
     let at = |path: &Path| path.to_string_lossy().into_owned();
+    // Whoever forgets the word would lose what is known of compromised keys.
+    let forgotten = install(&site, &moved, &[]);
+    assert_eq!(forgotten.code, Some(1), "{forgotten:?}");
+    assert!(forgotten.stderr.contains("--moved-from") && forgotten.stderr.contains("app.git"), "{}", forgotten.stderr);
     let installed = install(&site, &moved, &["--moved-from", &at(&repository.path)]);
     assert!(installed.succeeded(), "{installed:?}");
     let mut git = alice.station.git();

@@ -5,12 +5,14 @@ use crate::cli::OutputFormat;
 use crate::enrol;
 use crate::forge::{ForgeKind, ServerSays};
 use crate::git::Repository;
-use crate::ledger::{Ledger, RepositoryFacts, RepositoryId};
+use crate::git::refs::RefValue;
+use crate::ledger::{Ledger, Reader, RepositoryFacts, RepositoryId};
 use crate::placement::{PlacementError, Plan};
 use crate::site::Site;
 use countersign_policy::text::shown;
 use countersign_policy::time::Time;
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// What is to become of what the ledger knows already.
@@ -71,6 +73,7 @@ pub fn run(
 fn refused(error: PlacementError) -> CommandError {
     match error {
         PlacementError::HooksElsewhere(_)
+        | PlacementError::HasWorkTree
         | PlacementError::IsGitea
         | PlacementError::Foreign(_)
         | PlacementError::Taken(_) => CommandError::No(error.to_string()),
@@ -153,6 +156,15 @@ fn enrol_once(
             tags: 0,
         });
     }
+    if matches!(anew, Anew::No)
+        && let Some(former) = moved_away(ledger.read(), repository)?
+    {
+        return Err(CommandError::No(format!(
+            "this looks like the repository that was at {0}: commits that it was trusted for stand here. Say \
+             `--moved-from {0}`, so that its record stays; or `--anew` if it is another one",
+            shown(&former, 300)
+        )));
+    }
     let enrolment = enrol::read(&site.policy, repository, forge, Vec::new())?;
     let id = RepositoryId::generate();
     let now = Time::from_system(std::time::SystemTime::now());
@@ -169,6 +181,26 @@ fn enrol_once(
         writer.enrol(id, enrolment.tips, enrolment.mainline, &document)
     })?;
     Ok(Enrolled { id, path, new: true, since: None, moved_from: None, branches, tags })
+}
+
+/// The path of a repository on record that is gone, and whose trusted commits stand in this one: with a new record
+/// all that is known of compromised keys here would be forgotten.
+fn moved_away(ledger: Reader<'_>, repository: &Repository) -> Result<Option<String>, CommandError> {
+    let mut stands = BTreeSet::new();
+    for value in repository.all_refs()?.into_values() {
+        if let RefValue::Id(id) = value {
+            stands.insert(id);
+        }
+    }
+    for known in ledger.repositories()?.into_iter().filter(|known| known.holds_path && !Path::new(&known.path).exists())
+    {
+        for id in &stands {
+            if ledger.trusted_level(&known.id, id)?.is_some() {
+                return Ok(Some(known.path));
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// The operator's word that the repository known at `former` stands here now.
