@@ -42,7 +42,7 @@ fn a_ref_called_like_a_file_of_the_repository_is_denied_and_the_file_not_read() 
         ("refs/heads/x.lock", "ref-denied"),
     ] {
         for line in [format!("{NEVER} {commit} {name}"), format!("{commit} {NEVER} {name}")] {
-            let answer = offer(&site, &app, &[line.clone()]);
+            let answer = offer(&site, &app, std::slice::from_ref(&line));
             assert!(answer.stderr.contains(&format!("[{id}]")), "{line}: {}{}", answer.stderr, answer.stdout);
             assert!(!answer.stderr.contains('\u{1b}'), "{line}: {}", answer.stderr);
         }
@@ -86,7 +86,12 @@ parent $tag"; do
             { cat head; printf 'gpgsig '; sed '2,$s/^/ /' payload.sig; printf '\nodd\n'; } >object
             git hash-object -t commit -w --stdin --literally <object
         done"#;
-    let key = alice.key.git.iter().find(|(name, _)| name.eq_ignore_ascii_case("user.signingkey")).map(|(_, value)| value.clone());
+    let key = alice
+        .key
+        .git
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case("user.signingkey"))
+        .map(|(_, value)| value.clone());
     let mut shell = std::process::Command::new("bash");
     shell.args(["-ec", script, "bash"]).arg(key.expect("a key")).current_dir(alice.station.folder());
     let made = countersign_tests::process::must(&mut shell);

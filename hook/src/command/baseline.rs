@@ -7,13 +7,17 @@ use crate::enrol;
 use crate::forge::{ForgeKind, ServerSays};
 use crate::git::Repository;
 use crate::judge::refs::RefRules;
-use crate::ledger::{BaselineFacts, BaselineId, RepositoryId};
+use crate::ledger::{BaselineFacts, BaselineId, Facts, Leaf, LeafKind, Ledger, RepositoryId};
 use crate::site::Site;
 use countersign_policy::id::{ObjectId, RefName};
+use countersign_policy::text::shown;
 use countersign_policy::time::Time;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
+
+/// Longer reasons are cut on the screen; the record keeps them.
+const REASON_SHOWN: usize = 120;
 
 /// A baseline that nobody uses within a week was not meant for what it would let in later.
 const UNUSED_FOR: Duration = Duration::from_secs(7 * 86_400);
@@ -128,22 +132,53 @@ fn list(site: &Site, repo: &Path, format: OutputFormat) -> Result<Done, CommandE
             })
         })
         .collect();
-    let facts = json!({ "schema_version": 1, "baselines": rows });
+    let enrolments = enrolments(&ledger, &id)?;
+    let facts = json!({ "schema_version": 1, "baselines": rows, "enrolments": enrolments });
     Ok(Done::ok(printed(format, &facts, || {
+        let trusted = enrolments.iter().map(|enrolment| {
+            let text = |key: &str| enrolment[key].as_str().map_or("-".to_owned(), |text| shown(text, REASON_SHOWN));
+            let (branches, tags) = (&enrolment["branches"], &enrolment["tags"]);
+            format!("tips of {}: {branches} branches and {tags} tags as they stood  {}\n", text("at"), text("reason"))
+        });
         if baselines.is_empty() {
-            return "no baselines\n".to_owned();
+            return trusted.chain(["no baselines\n".to_owned()]).collect();
         }
-        baselines
-            .iter()
-            .map(|baseline| {
-                let state = match (baseline.used_at, baseline.is_active(now)) {
-                    (Some(at), _) => format!("used on {}", at.date()),
-                    (None, true) => format!("open until {}", baseline.expires.date()),
-                    (None, false) => "expired unused".to_owned(),
-                };
-                let reason = countersign_policy::text::shown(&baseline.reason, 120);
-                format!("{}  {}  {}  {state}  {reason}\n", baseline.id, baseline.commit.short(), baseline.onto.shown())
-            })
-            .collect()
+        let of_commits = baselines.iter().map(|baseline| {
+            let state = match (baseline.used_at, baseline.is_active(now)) {
+                (Some(at), _) => format!("used on {}", at.date()),
+                (None, true) => format!("open until {}", baseline.expires.date()),
+                (None, false) => "expired unused".to_owned(),
+            };
+            let reason = shown(&baseline.reason, REASON_SHOWN);
+            format!("{}  {}  {}  {state}  {reason}\n", baseline.id, baseline.commit.short(), baseline.onto.shown())
+        });
+        trusted.chain(of_commits).collect()
     })?))
+}
+
+/// What was trusted as it stood, by `install` and by `baseline add --tips`. Reads the whole ledger.
+fn enrolments(ledger: &Ledger, id: &RepositoryId) -> Result<Vec<Value>, CommandError> {
+    let (mut found, mut damaged) = (Vec::new(), None);
+    ledger.read().each_leaf(0, |at, kind, body| {
+        if kind != LeafKind::Enrolled.as_str() {
+            return true;
+        }
+        match Leaf::decode(at, body) {
+            Ok(leaf) if matches!(&leaf.facts, Facts::Enrolled(facts) if &facts.repository == id) => {
+                let said: Value = serde_json::from_slice(&leaf.document).unwrap_or_default();
+                let count = |key: &str| said.pointer(&format!("/enrolled/{key}")).and_then(Value::as_u64);
+                found.push(json!({
+                    "entry": at, "at": said.get("at"), "branches": count("branches"), "tags": count("tags"),
+                    "reason": said.get("reason"),
+                }));
+            }
+            Ok(_) => {}
+            Err(error) => damaged = Some(error),
+        }
+        damaged.is_none()
+    })?;
+    match damaged {
+        Some(error) => Err(error.into()),
+        None => Ok(found),
+    }
 }

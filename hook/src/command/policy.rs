@@ -19,7 +19,7 @@ pub fn run(config: &Path, which: &Which, format: OutputFormat) -> Result<Done, C
 fn check(config: &Path, format: OutputFormat) -> Result<Done, CommandError> {
     let site = match Site::read(config) {
         Ok(site) => site,
-        Err(unfit) if config.exists() => return Err(CommandError::No(unfit.detail)),
+        Err(unfit) if std::fs::read(config).is_ok() => return Err(CommandError::No(unfit.detail)),
         Err(unfit) => return Err(CommandError::Could(unfit.detail)),
     };
     let mut wrong = Vec::new();

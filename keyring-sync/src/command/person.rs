@@ -8,8 +8,12 @@ use countersign_policy::id::{Account, Email, PersonId, Role};
 use countersign_policy::keyring::{Held, Lifecycle, Person, PersonKind, Scope};
 use countersign_policy::text::shown;
 use countersign_policy::time::{Span, Time};
+use countersign_registry::EventRow;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+
+/// Longer reasons are cut on the screen; the event keeps them.
+const REASON_SHOWN: usize = 200;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
@@ -59,7 +63,8 @@ struct ProfileArgs {
     owner: Option<PersonId>,
     #[arg(long = "role", value_name = "ROLE")]
     roles: Vec<Role>,
-    /// Where the person may push
+    /// Where the person may push. `app` is every repository of that name; with a `/` it is the server's whole name for
+    /// one (`team/app`) or its whole path. `*` stands for any run of characters
     #[arg(long = "scope", value_name = "REPO[:REF]")]
     scope: Vec<Scope>,
 }
@@ -212,6 +217,12 @@ fn current<T: Ord>(held: &[Held<T>], now: Time) -> BTreeSet<&T> {
     held.iter().filter(|held| held.span.contains(now)).map(|held| &held.value).collect()
 }
 
+/// What the event's data says under `key`, made safe for a terminal.
+fn said(event: &EventRow, key: &str) -> Option<String> {
+    let line: Value = serde_json::from_str(&event.line).ok()?;
+    line.get("data")?.get(key)?.as_str().map(|text| shown(text, REASON_SHOWN))
+}
+
 pub(super) fn show(context: &Context, id: &PersonId) -> Result<Report, Failure> {
     let registry = context.registry()?;
     let tables = registry.tables();
@@ -246,7 +257,10 @@ pub(super) fn show(context: &Context, id: &PersonId) -> Result<Report, Failure> 
         tell("key", key::line(held, now));
     }
     for event in &events {
-        tell("event", format!("{} {} by {}, effective {}", event.id, event.kind, event.source, event.effective_at));
+        let what = format!("{} {} by {}, effective {}", event.id, event.kind, event.source, event.effective_at);
+        let (reason, about) = (said(event, "reason"), said(event, "event"));
+        let about = about.map_or(String::new(), |about| format!(", of {about}"));
+        tell("event", what + &about + &reason.map_or(String::new(), |reason| format!(": {reason}")));
     }
     let mut json = serde_json::to_value(&person).map_err(|error| Failure::Fault(error.to_string()))?;
     report::set(&mut json, "state", json!(person.state(now)));
@@ -254,7 +268,8 @@ pub(super) fn show(context: &Context, id: &PersonId) -> Result<Report, Failure> 
         .iter()
         .map(|event| {
             json!({"id": event.id, "source": event.source, "type": event.kind, "effective_at": event.effective_at,
-                "asserted_at": event.asserted_at, "received_at": event.received_at})
+                "asserted_at": event.asserted_at, "received_at": event.received_at,
+                "reason": said(event, "reason"), "event": said(event, "event")})
         })
         .collect();
     report::set(&mut json, "events", json!(events));

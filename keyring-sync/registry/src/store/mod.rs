@@ -46,6 +46,12 @@ pub enum StoreError {
         dir = dir.display()
     )]
     Rollback { dir: PathBuf, published: u64, registry: u64 },
+    #[error(
+        "a keyring of epoch {published} is published in {dir}, and its registry is gone: put back the registry from a \
+         backup. An empty one would put everybody out; for that, remove {dir}/cur first",
+        dir = dir.display()
+    )]
+    Lost { dir: PathBuf, published: u64 },
     #[error("registry: {0}")]
     Sqlite(#[from] rusqlite::Error),
     #[error("registry is damaged: {0}")]
@@ -82,6 +88,9 @@ pub struct Registry {
 impl Registry {
     /// Makes an empty registry and publishes an empty keyring.
     pub fn create(path: &Path, keyring: &Path, now: Time) -> Result<Self, StoreError> {
+        if let Some(epoch) = publish::published_epoch(keyring).filter(|epoch| *epoch > 0) {
+            return Err(StoreError::Lost { dir: keyring.to_owned(), published: epoch });
+        }
         // Only for its owner, before SQLite writes a byte; -wal and -shm take the mode over.
         let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
         match made {
