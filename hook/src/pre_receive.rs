@@ -81,6 +81,8 @@ struct Scene {
     known: Option<Known>,
     pusher: Option<Arc<Person>>,
     epoch: u64,
+    /// When that epoch of the registry was committed.
+    committed_at: Option<Time>,
 }
 
 impl Gate<'_> {
@@ -138,6 +140,7 @@ impl Gate<'_> {
         for _ in 0..TRIES {
             let keyring = self.site.fit_keyring(ledger, self.received_at)?;
             scene.epoch = keyring.epoch();
+            scene.committed_at = keyring.committed_at(scene.epoch);
             let (pusher, notes) = self.pusher(&keyring)?;
             scene.pusher = pusher.clone();
             let ground =
@@ -252,6 +255,7 @@ impl Gate<'_> {
             names: scene.names.as_ref(),
             forge_id: scene.names.as_ref().and_then(|names| site::forge_id(&names.path, self.says)),
             dependencies,
+            committed_at: scene.committed_at,
         };
         if let Err(error) = record::write(ledger, entry, limits.ledger_wait.get(), self.call.clock.now()) {
             tracing::error!(verdict = %id, %error, "the verdict could not be recorded");

@@ -107,6 +107,8 @@ pub struct Entry<'a> {
     pub names: Option<&'a RepositoryNames>,
     pub forge_id: Option<String>,
     pub dependencies: &'a Dependencies,
+    /// When the registry's epoch was committed.
+    pub committed_at: Option<Time>,
 }
 
 /// Writes the verdict and what it proves, durably. Gives the repository's id.
@@ -154,6 +156,7 @@ pub fn write(
             enforced: verdict.enforced,
             pusher: verdict.pusher.person.clone(),
             registry_epoch: verdict.registry_epoch,
+            registry_committed_at: entry.committed_at,
             mainline: std::mem::take(&mut judgement.mainline),
             dependencies,
             updates: std::mem::take(&mut judgement.updates),

@@ -108,6 +108,14 @@ impl Site {
                 format!("the keyring has epoch {}, the ledger has seen {}", keyring.epoch(), head.registry_epoch);
             return Err(Unfit::new(&rule::registry_rollback::RULE, detail));
         }
+        let (seen, here) = (head.registry_committed_at, keyring.committed_at(head.registry_epoch));
+        if let (Some(seen), Some(here)) = (seen, here)
+            && seen != here
+        {
+            let epoch = head.registry_epoch;
+            let detail = format!("epoch {epoch} of the keyring is of {here}, the ledger has seen that of {seen}");
+            return Err(Unfit::new(&rule::registry_rollback::RULE, detail));
+        }
         if let Some(age) = self.policy.registry_max_age
             && now.since(keyring.published_at()) > age.get()
         {

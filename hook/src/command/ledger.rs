@@ -41,7 +41,11 @@ fn accept(site: &Site, what: Accepted, reason: &str, format: OutputFormat) -> Re
     let now = Time::from_system(std::time::SystemTime::now());
     let (lineage, word) = match what {
         Accepted::Clock => (Lineage::Clock, "clock"),
-        Accepted::Registry => (Lineage::Registry { epoch: site.keyring()?.epoch() }, "registry"),
+        Accepted::Registry => {
+            let keyring = site.keyring()?;
+            let epoch = keyring.epoch();
+            (Lineage::Registry { epoch, committed_at: keyring.committed_at(epoch) }, "registry")
+        }
     };
     let document = json!({ "schema_version": 1, "accept": word, "reason": reason, "at": now });
     let document = serde_json::to_vec(&document).map_err(|error| CommandError::Could(error.to_string()))?;

@@ -187,6 +187,9 @@ pub struct VerdictFacts {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pusher: Option<PersonId>,
     pub registry_epoch: u64,
+    /// When that epoch was committed: what tells it from the same number in a restored registry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry_committed_at: Option<Time>,
     /// Refs that this push showed to be mainline.
     #[serde(default, skip_serializing_if = "Vec::is_empty", with = "exact_refs")]
     pub mainline: Vec<RefName>,
@@ -294,7 +297,11 @@ pub enum Lineage {
     /// This leaf's own write time is the new floor.
     Clock,
     /// `epoch` is the new floor.
-    Registry { epoch: u64 },
+    Registry {
+        epoch: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        committed_at: Option<Time>,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -427,9 +434,12 @@ mod tests {
     fn every_kind_is_spelt_alike_in_the_leaf_and_in_the_table() {
         let lineage = |lineage| Facts::Lineage(LineageFacts { lineage, reason: "restored".into() });
         let used = BaselineUsedFacts { baseline: BaselineId::generate(), verdict: VerdictId::generate() };
-        for facts in
-            [Facts::Note, lineage(Lineage::Clock), lineage(Lineage::Registry { epoch: 7 }), Facts::BaselineUsed(used)]
-        {
+        for facts in [
+            Facts::Note,
+            lineage(Lineage::Clock),
+            lineage(Lineage::Registry { epoch: 7, committed_at: None }),
+            Facts::BaselineUsed(used),
+        ] {
             let json = serde_json::to_value(&facts).unwrap();
             assert_eq!(json["kind"], facts.kind().as_str());
             assert_eq!(serde_json::from_value::<Facts>(json).unwrap(), facts);

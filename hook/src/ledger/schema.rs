@@ -18,7 +18,8 @@ CREATE TABLE head (
     root           BLOB NOT NULL,
     frontier       BLOB NOT NULL,
     written_at     INTEGER,
-    registry_epoch INTEGER NOT NULL
+    registry_epoch INTEGER NOT NULL,
+    registry_committed_at INTEGER
 ) STRICT;
 CREATE TABLE leaf (
     seq  INTEGER PRIMARY KEY,

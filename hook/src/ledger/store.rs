@@ -32,13 +32,22 @@ pub struct Head {
     pub written_at: Option<Time>,
     /// The highest registry epoch seen in this lineage; an older keyring is a rollback.
     pub registry_epoch: u64,
+    /// When that epoch was committed, as far as known.
+    pub registry_committed_at: Option<Time>,
     pub(super) frontier: Frontier,
 }
 
 impl Head {
     pub(super) fn empty() -> Head {
         let frontier = Frontier::default();
-        Head { size: 0, root: frontier.root(), written_at: None, registry_epoch: 0, frontier }
+        Head {
+            size: 0,
+            root: frontier.root(),
+            written_at: None,
+            registry_epoch: 0,
+            registry_committed_at: None,
+            frontier,
+        }
     }
 
     pub(super) fn append(&mut self, hash: Hash) {
@@ -52,10 +61,16 @@ impl Head {
         self.append(hash);
         self.written_at = self.written_at.max(Some(at));
         match facts {
-            Facts::Verdict(verdict) => self.registry_epoch = self.registry_epoch.max(verdict.registry_epoch),
+            Facts::Verdict(verdict) if verdict.registry_epoch > self.registry_epoch => {
+                self.registry_epoch = verdict.registry_epoch;
+                self.registry_committed_at = verdict.registry_committed_at;
+            }
             Facts::Lineage(accepted) => match accepted.lineage {
                 Lineage::Clock => self.written_at = Some(at),
-                Lineage::Registry { epoch } => self.registry_epoch = epoch,
+                Lineage::Registry { epoch, committed_at } => {
+                    self.registry_epoch = epoch;
+                    self.registry_committed_at = committed_at;
+                }
             },
             _ => {}
         }
@@ -63,10 +78,12 @@ impl Head {
 
     pub(super) fn read(connection: &Connection) -> Result<Head, LedgerError> {
         let damaged = || LedgerError::Corrupt("its head does not fit its tree".to_owned());
-        let (size, root, frontier, written_at, epoch) = connection
-            .prepare_cached("SELECT size, root, frontier, written_at, registry_epoch FROM head")?
+        let (size, root, frontier, written_at, epoch, committed_at) = connection
+            .prepare_cached("SELECT size, root, frontier, written_at, registry_epoch, registry_committed_at FROM head")?
             .query_row([], |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get::<_, Vec<u8>>(2)?, row.get::<_, Option<i64>>(3)?, row.get(4)?))
+                let time =
+                    |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(Time::from_unix_millis));
+                Ok((row.get(0)?, row.get(1)?, row.get::<_, Vec<u8>>(2)?, time(3)?, row.get(4)?, time(5)?))
             })
             .optional()?
             .ok_or_else(damaged)?;
@@ -75,19 +92,26 @@ impl Head {
         if frontier.root() != root {
             return Err(damaged());
         }
-        let written_at = written_at.map(Time::from_unix_millis);
-        Ok(Head { size, root, written_at, registry_epoch: from_sql(epoch)?, frontier })
+        Ok(Head {
+            size,
+            root,
+            written_at,
+            registry_epoch: from_sql(epoch)?,
+            registry_committed_at: committed_at,
+            frontier,
+        })
     }
 
     fn write(&self, connection: &Connection) -> Result<(), LedgerError> {
         connection
-            .prepare_cached("REPLACE INTO head (one, size, root, frontier, written_at, registry_epoch) VALUES (1, ?1, ?2, ?3, ?4, ?5)")?
+            .prepare_cached("REPLACE INTO head (one, size, root, frontier, written_at, registry_epoch, registry_committed_at) VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6)")?
             .execute(params![
                 to_sql(self.size)?,
                 self.root,
                 self.frontier.to_bytes(),
                 self.written_at.map(Time::unix_millis),
                 to_sql(self.registry_epoch)?,
+                self.registry_committed_at.map(Time::unix_millis),
             ])?;
         Ok(())
     }
@@ -535,7 +559,9 @@ mod tests {
         let head = ledger.head().unwrap();
         assert_eq!((head.written_at, head.registry_epoch), (Some(at(100)), 42));
         ledger.write(WAIT, at(60), |w| w.accept(Lineage::Clock, "it was wrong", b"")).unwrap();
-        ledger.write(WAIT, at(61), |w| w.accept(Lineage::Registry { epoch: 7 }, "restored", b"")).unwrap();
+        ledger
+            .write(WAIT, at(61), |w| w.accept(Lineage::Registry { epoch: 7, committed_at: None }, "restored", b""))
+            .unwrap();
         let head = ledger.head().unwrap();
         assert_eq!((head.written_at, head.registry_epoch), (Some(at(61)), 7));
         assert!(ledger.read().verify(|_, _| {}).unwrap().is_sound());

@@ -66,6 +66,7 @@ pub fn verdict(repository: Option<RepositoryId>, received_at: Time, registry_epo
         enforced: true,
         pusher: None,
         registry_epoch,
+        registry_committed_at: None,
         mainline: Vec::new(),
         dependencies: serde_json::Value::Null,
         updates: Vec::new(),

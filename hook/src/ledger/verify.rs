@@ -350,6 +350,7 @@ mod tests {
             ),
             ("DELETE FROM pack_body WHERE pack = 2", Some(1)),
             ("UPDATE head SET registry_epoch = 3", None),
+            ("UPDATE head SET registry_committed_at = 3", None),
             ("UPDATE head SET written_at = written_at - 1", None),
             ("UPDATE head SET size = 4", None),
             ("UPDATE head SET root = zeroblob(32)", None),

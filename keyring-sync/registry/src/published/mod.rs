@@ -54,6 +54,11 @@ impl PublishedKeyring {
         Err(KeyringError(format!("keyring in {}: its base file is missing", dir.display())))
     }
 
+    /// When an epoch of this registry was committed; `None` for one long past or still to come.
+    pub fn committed_at(&self, epoch: u64) -> Option<Time> {
+        self.overlay.committed_at(epoch)
+    }
+
     /// SHA-256 of the stored record: it changes when anything about the person or their keys does.
     pub fn person_digest(&self, id: &PersonId) -> Result<Option<[u8; 32]>, KeyringError> {
         Ok(self.record(id)?.map(|record| Sha256::digest(record.as_ref()).into()))

@@ -12,7 +12,7 @@ use std::io::Read;
 use std::ops::Range;
 use std::path::Path;
 
-const MAGIC: &[u8; 8] = b"CSKCURR1";
+const MAGIC: &[u8; 8] = b"CSKCURR2";
 /// A reader refuses more: what the writer puts here at most is [`super::publish::OVERLAY_HARD_MAX`]
 /// and the authorities.
 const FILE_MAX: u64 = 16 << 20;
@@ -31,6 +31,8 @@ pub(crate) struct Overlay {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Head {
     pub epoch: u64,
+    /// When the latest epochs were committed, the oldest first.
+    pub commits: Vec<(u64, Time)>,
     pub published_at: Time,
     pub base_name: String,
     /// Epoch of the base: the overlay holds everybody who changed after it.
@@ -72,6 +74,7 @@ impl Overlay {
         }
         let head = Head {
             epoch: input.u64()?,
+            commits: commits(input.block()?)?,
             published_at: Time::from_unix_millis(input.i64()?),
             base_name: input.text()?.to_owned(),
             base_epoch: input.u64()?,
@@ -99,6 +102,12 @@ impl Overlay {
 
     pub fn epoch(&self) -> u64 {
         self.head.epoch
+    }
+
+    /// When the epoch was committed, where that is still known.
+    pub fn committed_at(&self, epoch: u64) -> Option<Time> {
+        let found = self.head.commits.binary_search_by_key(&epoch, |(epoch, _)| *epoch).ok()?;
+        self.head.commits.get(found).map(|(_, at)| *at)
     }
 
     pub fn published_at(&self) -> Time {
@@ -132,10 +141,25 @@ impl Overlay {
     }
 }
 
+fn commits(bytes: &[u8]) -> Result<Vec<(u64, Time)>, KeyringError> {
+    let mut input = Input::new(bytes, "keyring");
+    let mut commits = Vec::with_capacity(bytes.len() / 16);
+    while !input.is_empty() {
+        commits.push((input.u64()?, Time::from_unix_millis(input.i64()?)));
+    }
+    Ok(commits)
+}
+
 /// The bytes of an overlay file.
 pub(crate) fn encode(head: &Head, authorities: &[u8], persons: &[StoredPerson]) -> Vec<u8> {
     let mut body = Vec::new();
     body.extend_from_slice(&head.epoch.to_le_bytes());
+    let commits: Vec<u8> = head
+        .commits
+        .iter()
+        .flat_map(|(epoch, at)| [epoch.to_le_bytes(), at.unix_millis().to_le_bytes()].concat())
+        .collect();
+    put_block(&mut body, &commits);
     body.extend_from_slice(&head.published_at.unix_millis().to_le_bytes());
     put_block(&mut body, head.base_name.as_bytes());
     body.extend_from_slice(&head.base_epoch.to_le_bytes());

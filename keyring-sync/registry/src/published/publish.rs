@@ -51,7 +51,7 @@ pub(crate) fn publish(dir: &Path, tables: &Tables<'_>, now: Time) -> Result<Publ
         return Ok(Published { epoch, took: started.elapsed() });
     }
     let persons = tables.persons_since(base.base_epoch)?;
-    write_overlay(dir, tables, &Head { epoch, published_at: now, ..base }, &persons)?;
+    write_overlay(dir, tables, &Head { epoch, commits: tables.commits()?, published_at: now, ..base }, &persons)?;
     let took = started.elapsed();
     if size.persons > OVERLAY_PERSONS || size.bytes > OVERLAY_BYTES {
         // The change is out already; this only keeps the next cold starts short, and the next change tries again.
@@ -106,7 +106,8 @@ fn write_base(dir: &Path, tables: &Tables<'_>, epoch: u64, now: Time) -> Result<
         base_digest = builder.write(epoch, out)?;
         Ok(())
     })?;
-    let head = Head { epoch, published_at: now, base_name: base_name.clone(), base_epoch: epoch, base_digest };
+    let commits = tables.commits()?;
+    let head = Head { epoch, commits, published_at: now, base_name: base_name.clone(), base_epoch: epoch, base_digest };
     write_overlay(dir, tables, &head, &[])?;
     remove_old(dir, &base_name, former.as_ref().map(|head| head.base_name.as_str()))
 }

@@ -99,6 +99,12 @@ const STEPS: &[&str] = &["
         committed_at INTEGER NOT NULL
     ) STRICT;
     INSERT INTO publication VALUES (1, 0, 0);
+", "
+    -- When the latest epochs were committed: what tells an epoch from one of the same number in a restored registry.
+    CREATE TABLE epoch (
+        epoch INTEGER PRIMARY KEY,
+        committed_at INTEGER NOT NULL
+    ) STRICT;
 "];
 
 /// Whether [`migrate`] has something to do. Fails on a database from a newer program.

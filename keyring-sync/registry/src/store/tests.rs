@@ -94,6 +94,28 @@ fn a_change_that_is_not_committed_never_was() {
 }
 
 #[test]
+fn a_registry_of_the_first_schema_goes_on() {
+    let (dir, mut registry) = new_registry();
+    registry.begin(at(1)).unwrap().commit(at(1)).unwrap();
+    registry.connection.execute_batch("DROP TABLE epoch; PRAGMA user_version = 1").unwrap();
+    drop(registry);
+    let mut registry = reopened(&dir).unwrap();
+    registry.begin(at(2)).unwrap().commit(at(2)).unwrap();
+    let keyring = PublishedKeyring::open(registry.keyring()).unwrap();
+    assert_eq!([1, 2, 3].map(|epoch| keyring.committed_at(epoch)), [None, Some(at(2)), None]);
+}
+
+#[test]
+fn only_the_latest_epochs_are_told_apart() {
+    let (_dir, registry) = new_registry();
+    for epoch in 1..=600 {
+        registry.tables().put_epoch(epoch, at(epoch as i64)).unwrap();
+    }
+    let commits = registry.tables().commits().unwrap();
+    assert_eq!((commits.len(), commits[0], commits[511]), (512, (89, at(89)), (600, at(600))));
+}
+
+#[test]
 fn a_publication_that_is_missing_is_made_up_for() {
     let (dir, mut registry) = new_registry();
     registry.begin(at(1)).unwrap().commit(at(1)).unwrap();
