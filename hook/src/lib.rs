@@ -22,6 +22,7 @@ pub mod post_receive;
 pub mod pre_receive;
 pub mod push;
 pub mod record;
+mod reported;
 pub mod site;
 pub mod transaction;
 pub mod watchdog;

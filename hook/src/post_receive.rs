@@ -1,10 +1,11 @@
 //! `post-receive`: puts on record which updates git really applied. Only these give receipts and trusted tips.
 
 use crate::call::{Call, Outcome};
-use crate::git::{GitEnvironment, Repository};
+use crate::git::GitEnvironment;
 use crate::ledger::{Ledger, RepositoryId, Update, UpdateState};
-use crate::push::{RefUpdate, read_updates};
-use crate::site::{Site, Unfit};
+use crate::push::RefUpdate;
+use crate::reported::Reported;
+use crate::site::Unfit;
 use crate::transaction::stale;
 use countersign_policy::id::RefName;
 use countersign_policy::rule;
@@ -30,20 +31,15 @@ pub fn run(call: &Call, environment: &GitEnvironment, cwd: &Path, input: impl Re
 }
 
 fn apply(call: &Call, environment: &GitEnvironment, cwd: &Path, input: impl Read) -> Result<(), Unfit> {
-    let site = Site::read(&call.config)?;
-    crate::log::open(&site);
-    let repository = Repository::from_hook(environment, cwd)?;
-    let updates = read_updates(input, &site.policy.limits)
-        .map_err(|error| Unfit::new(&rule::repository_unreadable::RULE, error))?;
-    let mut ledger = site.ledger()?;
-    let Some(known) = ledger.read().repository_at(repository.path_text()?)? else { return Ok(()) };
+    let Some(reported) = Reported::read(call, environment, cwd, input)? else { return Ok(()) };
+    let Reported { site, repository, mut ledger, id, updates } = reported;
     let now = call.clock.now();
     let checked_before = repository.file("hooks/reference-transaction").exists();
     let (mut ids, mut told) = (Vec::new(), Vec::new());
     // All updates of a push stand in one verdict.
     let (mut updates_of, mut lateness) = (HashMap::new(), HashMap::new());
     for update in &updates {
-        let Some(found) = newest(&ledger, &known.id, update)? else {
+        let Some(found) = newest(&ledger, &id, update)? else {
             // Nobody judged it: it gives no trust, and the next push walks it anew.
             told.push(serde_json::json!({ "ref": update.name.to_string(), "new": update.new, "verdict": null }));
             continue;

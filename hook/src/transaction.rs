@@ -10,6 +10,7 @@ use crate::ledger::{Facts, Ledger, RepositoryId, Update, UpdateState};
 use crate::pre_receive::Gate;
 use crate::push::{RefUpdate, read_updates};
 use crate::record::Dependencies;
+use crate::reported::Reported;
 use crate::site::{Site, Unfit};
 use crate::watchdog::{Voice, Watchdog};
 use countersign_policy::config::Level;
@@ -231,18 +232,13 @@ fn was_in_transaction(ledger: &Ledger, verdict: u64) -> Result<bool, Unfit> {
 
 /// What was judged here is reported here; what a push brought is reported by post-receive.
 fn committed(call: &Call, environment: &GitEnvironment, cwd: &Path, input: impl Read) -> Result<(), Unfit> {
-    let site = Site::read(&call.config)?;
-    crate::log::open(&site);
-    let repository = Repository::from_hook(environment, cwd)?;
-    let updates = read_updates(input, &site.policy.limits)
-        .map_err(|error| Unfit::new(&rule::repository_unreadable::RULE, error))?;
-    let mut ledger = site.ledger()?;
-    let Some(known) = ledger.read().repository_at(repository.path_text()?)? else { return Ok(()) };
+    let Some(reported) = Reported::read(call, environment, cwd, input)? else { return Ok(()) };
+    let Reported { site, mut ledger, id, updates, .. } = reported;
     let mut applied = Vec::new();
     let mut in_transaction = HashMap::new();
     for update in updates {
         let old: Option<&ObjectId> = Some(&update.old).filter(|old| !old.is_zero());
-        for pending in ledger.read().pending(&known.id, &update.name, old, &update.new)?.into_iter().filter(open) {
+        for pending in ledger.read().pending(&id, &update.name, old, &update.new)?.into_iter().filter(open) {
             let verdict = pending.id.verdict;
             let is_ours = match in_transaction.get(&verdict) {
                 Some(&known) => known,

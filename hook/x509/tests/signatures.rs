@@ -519,30 +519,3 @@ fn processes_started(program: &str, home: &str) -> bool {
         line.contains(home) && line.contains(program)
     })
 }
-
-/// `cargo test -p countersign-x509 --release -- --ignored --nocapture`
-#[test]
-#[ignore = "prints what a push pays; no statement on right or wrong"]
-fn cost_of_a_push() {
-    use std::time::Instant;
-    let pki = Pki::usual();
-    pki.issue(Make { key: RSA, ..make("rsa", "sub", LEAF) });
-    for name in ["alice", "rsa"] {
-        let signature = armored(&pki.sign(name, &["sub"], PAYLOAD, &[]));
-        let server = Server::knowing(&pki, &[name]);
-        let (first, count) = (Instant::now(), 200u32);
-        server.verify(PAYLOAD, &signature).unwrap();
-        let (first, more) = (first.elapsed(), Instant::now());
-        for _ in 0..count {
-            server.verify(PAYLOAD, &signature).unwrap();
-        }
-        let (more, der) = (more.elapsed() / count, pki.sign(name, &["sub"], PAYLOAD, &[]));
-        let gpgsm = Instant::now();
-        for _ in 0..count {
-            server.gpgsm(&der);
-        }
-        let (gpgsm, end) = (gpgsm.elapsed() / count, Instant::now());
-        drop(server);
-        eprintln!("{name}: first {first:?}, each further {more:?}, of that gpgsm {gpgsm:?}, end {:?}", end.elapsed());
-    }
-}
