@@ -70,10 +70,15 @@ fn as_hook(arguments: &[OsString]) -> Option<u8> {
 /// Runs our hook and, after its yes, the one that stood here before.
 fn run_hook(hook: HookKind, config: PathBuf, forge: ForgeKind, arguments: &[String], local: Option<&Path>) -> u8 {
     let Some(local) = local else { return our_hook(hook, config, forge, arguments, std::io::stdin().lock()) };
+    // Git holds its ref locks meanwhile: the log says what went wrong.
+    let tell = |text: &str| match hook {
+        HookKind::ReferenceTransaction => tracing::error!("{text}"),
+        HookKind::PreReceive | HookKind::PostReceive => say(text),
+    };
     let mut input = Vec::new();
     let read = std::io::stdin().lock().take(INPUT_MAX + 1).read_to_end(&mut input);
     if read.is_err() || input.len() as u64 > INPUT_MAX {
-        say("countersign: push could not be decided: its ref updates could not be read   [repository-unreadable]");
+        tell("countersign: push could not be decided: its ref updates could not be read   [repository-unreadable]");
         return COULD_NOT;
     }
     let code = our_hook(hook, config, forge, arguments, input.as_slice());
@@ -84,7 +89,7 @@ fn run_hook(hook: HookKind, config: PathBuf, forge: ForgeKind, arguments: &[Stri
         Ok(code) => code,
         Err(error) => {
             let shown = countersign_policy::text::shown(&local.to_string_lossy(), 200);
-            say(&format!("countersign: accepted, but {shown} could not be run: {error}"));
+            tell(&format!("countersign: accepted, but {shown} could not be run: {error}"));
             COULD_NOT
         }
     }

@@ -43,6 +43,12 @@ pub fn run(call: &Call, environment: &GitEnvironment, cwd: &Path, input: impl Re
     let updates = read_updates(input, &site.policy.limits);
     let gate = Gate { call, site: &site, says: &says, received_at, started, in_transaction: false };
     match updates {
+        // Git always names one: another program has read the lines that were meant for us.
+        Ok(updates) if updates.is_empty() => {
+            let problem = Problem::new(&rule::repository_unreadable::RULE, "could not be read");
+            let problem = problem.detail("git named no ref updates on standard input".to_owned());
+            gate.refuse(environment, cwd, problem.about(Subject::Push))
+        }
         Ok(updates) => gate.pass(environment, cwd, &updates),
         Err(error) => {
             use crate::push::InputError;

@@ -148,7 +148,8 @@ impl Ground<'_> {
                 Some(Box::new(signer))
             }
             Err(problem) => {
-                objections.push(problem.into());
+                // Without a signer nothing else could be asked, and so nothing is answered by a receipt.
+                objections.push(Objection { problem, answers: Answers::Never });
                 None
             }
         };

@@ -146,12 +146,6 @@ impl Finding {
         self
     }
 
-    /// The same finding, only recorded.
-    pub fn as_note(mut self) -> Self {
-        self.effect = Effect::Note;
-        self
-    }
-
     pub fn next_step(&self) -> &str {
         self.problem.next.as_deref().unwrap_or(self.problem.rule.next)
     }

@@ -50,6 +50,17 @@ fn a_ref_called_like_a_file_of_the_repository_is_denied_and_the_file_not_read() 
 }
 
 #[test]
+fn no_update_at_all_is_no_push() {
+    let mut site = Site::new();
+    let app = site.repository("app");
+    site.install(&app);
+    // As where another hook has read what was meant for ours.
+    let mut hook = std::process::Command::new(app.path.join("hooks/pre-receive"));
+    let answer = run(hook.current_dir(&app.path).env("GIT_DIR", "."), b"");
+    assert!(answer.code == Some(2) && answer.stderr.contains("could not be decided"), "{answer:?}");
+}
+
+#[test]
 fn a_name_that_no_file_system_holds_is_the_pushers_matter() {
     let mut site = Site::new();
     let app = site.repository("app");

@@ -114,7 +114,11 @@ fn distrusted(case: &Case<'_>) -> Result<HashMap<ObjectId, (Fingerprint, Comprom
     let Some(repository) = &case.repository_id else { return Ok(found) };
     for (key, mark) in compromised_keys(case)? {
         for receipt in case.ledger.receipts_by_key(Some(repository), &key, mark.since)? {
-            found.insert(receipt.commit, (key.clone(), mark));
+            // Where two keys stand behind it, the harsher mark counts: no instant means always.
+            let known = found.entry(receipt.commit).or_insert_with(|| (key.clone(), mark));
+            if mark.since < known.1.since {
+                *known = (key.clone(), mark);
+            }
         }
     }
     // What was here before the key fell into other hands stays good, wherever it was merged to since.

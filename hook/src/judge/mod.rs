@@ -252,7 +252,8 @@ impl Case<'_> {
             let (keyring, people) = (self.ground.keyring, &self.ground.policy.people);
             judgement.findings.extend(rule::owner_not_active::note(person, keyring, people, self.ground.now));
         }
-        judgement.rely_on(person, good_until);
+        // What has ended already is answered by a receipt, and must not hide an end to come.
+        judgement.rely_on(person, good_until.filter(|until| *until > self.ground.now));
         if let Some(owner) = &person.owner
             && !judgement.relied_on.contains_key(owner)
             && let Ok(Some(owner)) = self.ground.keyring.person(owner)

@@ -3,6 +3,7 @@
 use super::refs::RefRules;
 use super::walk::{TagEntry, ledger_signer};
 use super::{Asked, Case, JudgeError, Judgement, Shared};
+use crate::git::GitError;
 use crate::git::objects::{Kind, hash_is};
 use crate::ledger::{PackBuilder, UpdateFacts};
 use countersign_policy::id::{ObjectId, RefName};
@@ -156,7 +157,7 @@ fn chain(
                 refuse(id, problem);
                 return Ok(None);
             }
-            None => return Ok(None),
+            None => return Err(JudgeError::Git(GitError::Object(id, "it cannot be read".to_owned()))),
         };
         for objection in &examined.objections {
             refuse(id, objection.problem.clone());

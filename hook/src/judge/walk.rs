@@ -265,7 +265,8 @@ impl Case<'_> {
 
 /// Whether nothing speaks against the commit at whatever ref of the level: its signer has no scope.
 fn is_free(facts: &Facts, id: &ObjectId) -> bool {
-    let signer = facts.get(id).and_then(|examined| examined.signer.as_deref());
+    let blameless = facts.get(id).filter(|examined| examined.objections.is_empty());
+    let signer = blameless.and_then(|examined| examined.signer.as_deref());
     signer.is_some_and(|signer| {
         let person = signer.person();
         let key = person.key(signer.key());

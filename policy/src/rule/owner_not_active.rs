@@ -25,12 +25,22 @@ pub fn check(
     if signer.kind != PersonKind::Service {
         return Ok(None);
     }
-    let owner = match &signer.owner {
-        Some(owner) => keyring.person(owner)?,
-        None => None,
-    };
+    let owner =
+        match &signer.owner {
+            Some(owner) => {
+                let known = keyring.person(owner)?;
+                Some(known.ok_or_else(|| {
+                    KeyringError(format!("keyring: it does not know {owner}, who owns {}", signer.id))
+                })?)
+            }
+            None => None,
+        };
     let reason = match owner {
         None => format!("is signed by the service account {}, which has no owner", signer.id),
+        // Only a person answers for an account: a chain of accounts would outlive whoever began it.
+        Some(owner) if owner.kind != PersonKind::Human => {
+            format!("is signed by the service account {}, whose owner {} is an account too", signer.id, owner.id)
+        }
         Some(owner) if owner.is_active(now) || in_grace(&owner, people, now) => return Ok(None),
         Some(owner) => {
             format!("is signed by the service account {}, whose owner {} is not an active member", signer.id, owner.id)

@@ -330,8 +330,7 @@ fn may_speak_for(candidate: &Candidate, email: &Email, context: &Context<'_>) ->
     }
     let holders = context.keyring.by_email(email).map_err(super::unreadable)?;
     for id in holders.iter().filter(|id| **id != candidate.person.id) {
-        let other = context.keyring.person(id).map_err(super::unreadable)?;
-        if other.is_some_and(|other| other.has_email(email.as_str(), context.now)) {
+        if context.person(id)?.has_email(email.as_str(), context.now) {
             return Ok(false);
         }
     }

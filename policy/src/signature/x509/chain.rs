@@ -43,6 +43,13 @@ impl<'a> Chain<'a> {
     }
 
     /// The certificates that have expired by `now`, root included.
+    /// The first instant at which one more certificate counts as expired.
+    pub(super) fn next_end(&self, now: Time) -> Option<Time> {
+        let all = self.links.iter().copied().chain([&self.root.certificate]);
+        let ends = all.map(Certificate::not_after).filter(|end| *end >= now);
+        ends.min().map(|end| end.plus(std::time::Duration::from_millis(1)))
+    }
+
     pub(super) fn expired(&self, now: Time) -> impl Iterator<Item = &'a Certificate> {
         let all = self.links.iter().copied().chain([&self.root.certificate]);
         all.filter(move |certificate| certificate.not_after() < now)
@@ -85,7 +92,11 @@ impl<'a> Search<'a> {
     fn step(&mut self) -> Option<&'a Root<'a>> {
         let last = *self.links.last()?;
         for root in self.roots {
-            if (!self.today || root.in_good_standing(self.now)) && self.may_issue(&root.certificate, last) {
+            let stands = match self.today {
+                true => root.in_good_standing(self.now),
+                false => root.certificate.validity.from <= self.now,
+            };
+            if stands && self.may_issue(&root.certificate, last) {
                 return Some(root);
             }
         }

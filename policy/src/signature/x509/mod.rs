@@ -115,6 +115,7 @@ pub fn verify(
     }
     let authority = chain.root.authority;
     signed.judge_marks("comes from an authority that ", authority.retired, authority.compromised, context.now);
+    signed.until(chain.next_end(context.now));
     for certificate in chain.expired(context.now) {
         let on = certificate.not_after().date();
         if certificate.der == leaf.der {
@@ -155,8 +156,7 @@ fn signer(
         let mut holders = Vec::new();
         if let Ok(address) = Email::new(email) {
             for id in context.keyring.by_email(&address).map_err(unreadable)? {
-                let person = context.keyring.person(&id).map_err(unreadable)?;
-                holders.push(person.ok_or_else(|| broken_keyring("it names a holder it does not know"))?);
+                holders.push(context.person(&id)?);
             }
             holders.retain(|person| person.has_email(address.as_str(), context.now));
         }
