@@ -5,7 +5,7 @@ use super::spans::Spans;
 use super::standing;
 use crate::event::{Claim, KeyAdded, KeyName};
 use countersign_policy::id::Fingerprint;
-use countersign_policy::keyring::{Compromised, Key, Material, RetireReason, Retired};
+use countersign_policy::keyring::{Compromised, Key, Material, RetireReason, Retired, Scope};
 use countersign_policy::time::Time;
 use std::collections::BTreeMap;
 
@@ -39,23 +39,44 @@ pub(super) fn keys(log: &Log<'_>, materials: &BTreeMap<Fingerprint, Material>) -
 /// Since when each key is known: what a source says later, and dates back, is no older for it.
 type Heard = BTreeMap<Fingerprint, Time>;
 
+/// What the enrolments of one key say of it. Silence takes nothing back: a certificate that is enrolled again with a
+/// later end keeps its scope.
+#[derive(Default)]
+struct Told<'e> {
+    scope: Option<&'e Vec<Scope>>,
+    enrolled_by: Option<&'e KeyName>,
+}
+
+impl<'e> Told<'e> {
+    fn hear(&mut self, added: &'e KeyAdded, lasts: bool) {
+        // What was taken back tells only as long as nothing else does.
+        if lasts || self.scope.is_none() {
+            self.scope = added.scope.as_ref().or(self.scope);
+        }
+        if lasts || self.enrolled_by.is_none() {
+            self.enrolled_by = added.enrolled_by.as_ref().or(self.enrolled_by);
+        }
+    }
+}
+
 fn added(log: &Log<'_>, materials: &BTreeMap<Fingerprint, Material>) -> (Vec<Key>, Heard) {
     let mut heard = Heard::new();
-    let mut enrolments: BTreeMap<&Fingerprint, (Spans, Time, Option<&KeyAdded>)> = BTreeMap::new();
-    // By assertion, so that of several enrolments the newest tells the scope.
+    let mut enrolments: BTreeMap<&Fingerprint, (Spans, Time, Told<'_>)> = BTreeMap::new();
+    // By assertion, so that of several enrolments the newest that says something of it tells the scope.
     for entry in log.iter() {
         let Claim::KeyAdded(added) = &entry.event.claim else { continue };
         let Some(fingerprint) = &added.fingerprint else { continue };
         let said = entry.event.effective_at.max(entry.event.asserted_at);
         heard.entry(fingerprint.clone()).and_modify(|first| *first = said.min(*first)).or_insert(said);
         let effective = entry.event.effective_at;
-        let (force, first, latest) = enrolments.remove(fingerprint).unwrap_or((Spans::default(), effective, None));
-        let latest = if entry.force.lasts() { Some(added) } else { latest.or(Some(added)) };
-        enrolments.insert(fingerprint, (force.union(&entry.force), first.min(effective), latest));
+        let (force, first, mut told) =
+            enrolments.remove(fingerprint).unwrap_or((Spans::default(), effective, Told::default()));
+        told.hear(added, entry.force.lasts());
+        enrolments.insert(fingerprint, (force.union(&entry.force), first.min(effective), told));
     }
     let mut keys = Vec::with_capacity(enrolments.len());
     let mut words = Vec::with_capacity(enrolments.len());
-    for (fingerprint, (force, first, latest)) in enrolments {
+    for (fingerprint, (force, first, told)) in enrolments {
         let Some(material) = materials.get(fingerprint) else { continue };
         let since = force.first().map_or(first, |span| span.from);
         // An enrolment that was taken back leaves the key on record, ended.
@@ -63,13 +84,13 @@ fn added(log: &Log<'_>, materials: &BTreeMap<Fingerprint, Material>) -> (Vec<Key
         keys.push(Key {
             fingerprint: fingerprint.clone(),
             added: since,
-            scope: latest.and_then(|added| added.scope.clone()),
+            scope: told.scope.cloned(),
             retired: end.map(|at| Retired { at, reason: RetireReason::Retired }),
             compromised: None,
             enrolled_by: None,
             material: material.clone(),
         });
-        words.push(latest.and_then(|added| added.enrolled_by.as_ref()));
+        words.push(told.enrolled_by);
     }
     // The word may be spelled in several ways, or name a subkey: the key itself is kept.
     let fingerprints: Vec<Option<Fingerprint>> = words.into_iter().map(|word| called(&keys, word?)).collect();

@@ -218,6 +218,21 @@ fn a_rehire_ends_the_suspensions_of_its_own_source() {
 }
 
 #[test]
+fn a_key_that_is_enrolled_again_keeps_what_was_said_of_it() {
+    let told = [
+        on(0, "hired"),
+        on(0, "activated"),
+        on(0, "key_added").with(json!({"ssh": "SHA256:a"})),
+        on(1, "key_added").with(json!({"ssh": "SHA256:b", "scope": ["app"], "enrolled_by": "SHA256:a"})),
+        on(5, "key_added").with(json!({"ssh": "SHA256:b"})),
+        on(9, "key_compromised").with(json!({"fingerprint": "SHA256:a"})),
+    ];
+    let key = &person(&told).keys[1];
+    assert_eq!(key.scope.as_ref().map(Vec::len), Some(1), "silence widens nothing");
+    assert!(key.compromised.is_some(), "it falls with the key that vouched for it");
+}
+
+#[test]
 fn activation_alone_does_not_undo_a_termination() {
     states(&[on(10, "terminated"), on(20, "activated"), on(21, "hired")], &[(22, Terminated)]);
 }

@@ -35,13 +35,10 @@ pub(crate) fn publish(dir: &Path, tables: &Tables<'_>, now: Time) -> Result<Publ
     let started = Instant::now();
     make_folder(dir)?;
     let epoch = tables.epoch()?;
-    let current = current_head(dir);
-    if let Some(head) = &current
-        && head.epoch > epoch
-    {
-        return Err(StoreError::Rollback { dir: dir.to_owned(), published: head.epoch, registry: epoch });
+    if let Some(published) = announced_epoch(dir).filter(|published| *published > epoch) {
+        return Err(StoreError::Rollback { dir: dir.to_owned(), published, registry: epoch });
     }
-    let Some(base) = current else {
+    let Some(base) = current_head(dir) else {
         write_base(dir, tables, epoch, now)?;
         return Ok(Published { epoch, took: started.elapsed() });
     };
@@ -73,6 +70,11 @@ pub(crate) fn mend(dir: &Path, tables: &Tables<'_>, now: Time) -> Result<Publish
     }
     write_base(dir, tables, published.epoch, now)?;
     Ok(Published { took: started.elapsed(), ..published })
+}
+
+/// The epoch that was published last, whether or not its base can still be read.
+pub(crate) fn announced_epoch(dir: &Path) -> Option<u64> {
+    Overlay::read(&dir.join(CURRENT)).ok().map(|overlay| overlay.epoch())
 }
 
 /// The epoch that readers see, if there is a keyring in `dir` that can be read.

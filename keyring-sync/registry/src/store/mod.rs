@@ -88,7 +88,7 @@ pub struct Registry {
 impl Registry {
     /// Makes an empty registry and publishes an empty keyring.
     pub fn create(path: &Path, keyring: &Path, now: Time) -> Result<Self, StoreError> {
-        if let Some(epoch) = publish::published_epoch(keyring).filter(|epoch| *epoch > 0) {
+        if let Some(epoch) = publish::announced_epoch(keyring).filter(|epoch| *epoch > 0) {
             return Err(StoreError::Lost { dir: keyring.to_owned(), published: epoch });
         }
         // Only for its owner, before SQLite writes a byte; -wal and -shm take the mode over.

@@ -148,6 +148,15 @@ fn an_older_registry_does_not_overwrite_a_newer_keyring() {
     let refused = registry.begin(at(2)).unwrap_err();
     assert!(matches!(refused, StoreError::Rollback { published: 1, registry: 0, .. }), "{refused}");
     assert_eq!(PublishedKeyring::open(&dir.path().join("keyring")).unwrap().epoch(), 1);
+    // Nor one whose base is gone: what was announced is announced.
+    for entry in std::fs::read_dir(dir.path().join("keyring")).unwrap() {
+        let path = entry.unwrap().path();
+        if !path.ends_with("cur") {
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+    let refused = registry.begin(at(3)).unwrap_err();
+    assert!(matches!(refused, StoreError::Rollback { published: 1, registry: 0, .. }), "{refused}");
 }
 
 #[test]
