@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// An installation. `keyring-sync` runs as the user of the tests, `countersign` as the server's.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Product {
     programs: PathBuf,
     root: PathBuf,

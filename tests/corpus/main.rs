@@ -1,0 +1,30 @@
+//! The attack corpus: every row of the catalogue as a named vector, through the whole hook.
+//!
+//! ```text
+//! rows.yaml (what must be covered) ─► vectors (commits.yaml, tags.yaml, one Rust file a section)
+//!                                        └─► bench: a bare repository, a pack, `git receive-pack`, the hook
+//! ```
+//! `README.md` shows how to add a vector.
+
+mod bench;
+#[path = "../tests/common/mod.rs"]
+mod common;
+mod object;
+mod run;
+mod signer;
+mod vector;
+mod written;
+
+use vector::Vector;
+
+/// Every vector, section by section.
+fn vectors() -> Vec<Vector> {
+    let mut vectors = written::vectors();
+    vectors.sort_by(|a, b| a.name.cmp(&b.name));
+    vectors
+}
+
+#[test]
+fn every_attack_has_the_answer_that_the_catalogue_asks_for() {
+    run::all(vectors());
+}
