@@ -231,9 +231,8 @@ impl<'a> Headers<'a> {
         };
         let (mut own, mut foreign, mut encodings) = (None, false, 0);
         loop {
-            // Git does not write one without the other, but an object may end with its headers.
             if self.remaining().is_empty() {
-                return Ok(Rest { own, foreign, body: &[] });
+                return Err(malformed("ends without the empty line that closes its headers"));
             }
             let start = self.at;
             let line = self.line()?;
@@ -500,7 +499,7 @@ mod tests {
         latin.extend_from_slice(b"\xe9\n");
         assert_eq!(Commit::parse(&latin, ObjectFormat::Sha1).unwrap().title(), "caf\\xe9");
         assert_eq!(judged(&[TREE, AUTHOR, COMMITTER, "HG:extra a\n b\n c\n", GPGSIG, "\n", "m"]), "ok");
-        assert_eq!(judged(&[TREE, AUTHOR, COMMITTER]), "ok", "no message at all");
+        assert_eq!(judged(&[TREE, AUTHOR, COMMITTER]), "malformed-object", "git closes the headers by an empty line");
     }
 
     #[test]

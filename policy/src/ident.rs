@@ -35,6 +35,10 @@ impl<'a> Ident<'a> {
         if [name, email, rest].iter().any(|part| part.contains(['<', '>'])) {
             return Err("has more than one pair of angle brackets");
         }
+        // Git writes none; a reader that trims would show another line than was signed.
+        if [name, email].iter().any(|part| part.trim() != *part) {
+            return Err("has spaces around its name or e-mail");
+        }
         if email.is_empty() {
             return Err("has an empty e-mail");
         }
@@ -104,6 +108,14 @@ mod tests {
             "A <a@x>1 +0000",
             "A a@x 1 +0000",
         ] {
+            assert!(refused(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn a13_nothing_pads_a_name() {
+        for line in ["A  <a@x> 1 +0000", " A <a@x> 1 +0000", "A < a@x> 1 +0000", "A <a@x > 1 +0000", "  <a@x> 1 +0000"]
+        {
             assert!(refused(line), "{line}");
         }
     }

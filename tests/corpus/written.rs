@@ -27,6 +27,8 @@ struct Written {
     edit: Vec<[String; 2]>,
     #[serde(default)]
     append: String,
+    /// Wraps the signature's base64 anew, at this width.
+    rewrap: Option<usize>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -69,8 +71,11 @@ impl Written {
         let (kind, text) = one_of(&self.commit, &self.tag);
         let made = bench.object(kind, &with_ids(text, &objects));
         let mut bytes = made.bytes;
+        if let Some(width) = self.rewrap {
+            bytes = rewrapped(&bytes, width);
+        }
         for [from, to] in &self.edit {
-            let (from, to) = (plain(from, bench), plain(to, bench));
+            let (from, to) = (plain(&with_ids(from, &objects), bench), plain(&with_ids(to, &objects), bench));
             let at = bytes.windows(from.len()).position(|window| window == from);
             let at = at.unwrap_or_else(|| panic!("{}: nothing to edit", self.vector));
             bytes.splice(at..at + from.len(), to);
@@ -86,6 +91,18 @@ impl Written {
             }
         }
     }
+}
+
+/// The same signature in lines of another width.
+fn rewrapped(bytes: &[u8], width: usize) -> Vec<u8> {
+    let text = std::str::from_utf8(bytes).expect("text");
+    let (begin, end) = ("-----BEGIN SSH SIGNATURE-----\n", "\n -----END");
+    let start = text.find(begin).expect("a signature") + begin.len();
+    let stop = text.find(end).expect("a signature");
+    let base64: String = text[start..stop].split_whitespace().collect();
+    let lines: Vec<&str> =
+        base64.as_bytes().chunks(width).map(|line| std::str::from_utf8(line).expect("base64 is ASCII")).collect();
+    format!("{} {}{}", &text[..start], lines.join("\n "), &text[stop..]).into_bytes()
 }
 
 fn one_of<'a>(commit: &'a Option<String>, tag: &'a Option<String>) -> (Kind, &'a str) {
