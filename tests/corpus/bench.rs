@@ -7,7 +7,7 @@ use crate::written::fill;
 use countersign_tests::process::{Outcome, run};
 use countersign_tests::servers::{Repository, Server};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 
 /// People whom every vector may name. Each signs with an SSH key made of the seed beside the name.
@@ -66,10 +66,6 @@ impl Lab {
         let outcome = self.sync(args, input);
         assert!(outcome.succeeded(), "keyring-sync {args:?}: {}{}", outcome.stdout, outcome.stderr);
         outcome
-    }
-
-    pub fn root(&self) -> PathBuf {
-        self.product.root().to_owned()
     }
 }
 
@@ -209,6 +205,14 @@ impl<'a> Bench<'a> {
         )
     }
 
+    /// A commit of the base's tree on `parents`; `signed` is the template's word, `{gpgsig}` or nothing.
+    pub fn work(&self, who: &str, parents: &[&str], signed: bool, message: &str) -> Object {
+        let parents: String = parents.iter().map(|parent| format!("parent {parent}\n")).collect();
+        let signature = if signed { format!("{{gpgsig:{who}}}\n") } else { String::new() };
+        let people = format!("author {{{who}}}\ncommitter {{{who}}}\n");
+        self.object(Kind::Commit, &format!("tree {{tree}}\n{parents}{people}{signature}\n{message}\n"))
+    }
+
     /// A signature of anybody else: a plain commit of Alice's with this text as its signature block.
     pub fn plain_with_block(&self, who: &str, block: impl Fn(&[u8]) -> String + Send + Sync) -> Object {
         struct Block<F>(F);
@@ -237,31 +241,93 @@ impl<'a> Bench<'a> {
         self.offer(self.repository(), objects, updates)
     }
 
+    /// Puts objects and refs into the repository as if somebody had copied files: no hook sees it.
+    pub fn plant(&self, objects: &[Object], refs: &[(&str, &str)]) {
+        let repository = self.repository().path.clone();
+        self.loose(&repository.join("objects"), objects);
+        for (name, id) in refs {
+            self.write(&repository.join(name), &format!("{id}\n"));
+        }
+    }
+
+    /// Writes a file of the repository as its owner.
+    pub fn write(&self, path: &Path, text: &str) {
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        std::fs::write(path, text).expect("a file");
+        self.lab.user.own(&self.repository().path);
+    }
+
+    /// What a ref names now.
+    pub fn tip(&self, name: &str) -> Option<String> {
+        self.tip_in(self.repository(), name)
+    }
+
+    fn tip_in(&self, repository: &Repository, name: &str) -> Option<String> {
+        let mut git = self.lab.user.command("git", &self.lab.home);
+        git.current_dir(&repository.path);
+        let seen = run(git.args(["rev-parse", "--verify", "--quiet", "--end-of-options", name]), b"");
+        Some(seen.stdout.trim().to_owned()).filter(|id| !id.is_empty())
+    }
+
+    /// Git in the repository, past every login, as a forge or an operator would run it.
+    pub fn on_the_server(&self, args: &[&str], update: &Update) -> Answer {
+        let mut git = self.lab.user.command("git", &self.lab.home);
+        let outcome = run(git.current_dir(&self.repository().path).args(args), b"");
+        Answer::new(None, self.tip(&update.name) == update.new, outcome.stderr, false)
+    }
+
     /// Speaks `git receive-pack`'s protocol, since no `git push` sends such objects. Where git refuses before
     /// the hook, the hook is asked by hand: some other git may be more patient.
     pub fn offer(&self, repository: &Repository, objects: &[Object], updates: &[Update]) -> Answer {
-        let wire = self.wire(objects, updates);
+        self.offer_pack(repository, objects, &pack(self.format(), objects), updates)
+    }
+
+    /// As [`Bench::push`], with these words after `git push -o`, which the repository allows.
+    pub fn push_with_options(&self, objects: &[Object], updates: &[Update], options: &[&str]) -> Answer {
+        let wire = self.wire(&pack(self.format(), objects), updates, options);
+        let mut git = self.lab.user.command("git", &self.lab.home);
+        let answer = run(git.arg("receive-pack").arg(&self.repository().path), &wire);
+        let moved = updates.last().is_none_or(|update| self.stands(self.repository(), update));
+        Answer::new(None, moved, answer.stderr, false)
+    }
+
+    /// As [`Bench::push`], with the hook started by hand under these variables besides git's own.
+    pub fn push_by_hand(&self, objects: &[Object], updates: &[Update], variables: &[(&str, &str)]) -> Answer {
+        let outcome = self.by_hand(self.repository(), objects, updates, variables);
+        Answer::new(outcome.code, outcome.code == Some(0), outcome.stderr, true)
+    }
+
+    /// As [`Bench::offer`], with a pack that need not be what [`pack`] would make of the objects.
+    pub fn offer_pack(&self, repository: &Repository, objects: &[Object], pack: &[u8], updates: &[Update]) -> Answer {
+        let wire = self.wire(pack, updates, &[]);
         let mut git = self.lab.user.command("git", &self.lab.home);
         let answer = run(git.arg("receive-pack").arg(&repository.path), &wire);
         let moved = updates.last().is_none_or(|update| self.stands(repository, update));
         if answer.stderr.lines().any(|line| line.contains("countersign: ")) || moved {
             return Answer::new(None, moved, answer.stderr, false);
         }
-        let by_hand = self.by_hand(repository, objects, updates);
+        let by_hand = self.by_hand(repository, objects, updates, &[]);
         Answer::new(by_hand.code, false, by_hand.stderr, true)
     }
 
-    fn wire(&self, objects: &[Object], updates: &[Update]) -> Vec<u8> {
+    fn wire(&self, pack: &[u8], updates: &[Update], options: &[&str]) -> Vec<u8> {
         let mut wire = Vec::new();
         for (number, line) in self.lines(updates).into_iter().enumerate() {
             let format = self.format().word();
-            let capabilities =
-                if number == 0 { format!("\0report-status delete-refs object-format={format}") } else { String::new() };
+            let more = if options.is_empty() { "" } else { " push-options" };
+            let capabilities = match number {
+                0 => format!("\0report-status delete-refs object-format={format}{more}"),
+                _ => String::new(),
+            };
             wire.extend(format!("{:04x}{line}{capabilities}", line.len() + capabilities.len() + 4).as_bytes());
         }
         wire.extend(b"0000");
+        if !options.is_empty() {
+            options.iter().for_each(|option| wire.extend(format!("{:04x}{option}", option.len() + 4).as_bytes()));
+            wire.extend(b"0000");
+        }
         if updates.iter().any(|update| update.new.is_some()) {
-            wire.extend(pack(self.format(), objects));
+            wire.extend(pack);
         }
         wire
     }
@@ -272,43 +338,44 @@ impl<'a> Bench<'a> {
     }
 
     /// The hook as git would start it, with the objects in a quarantine beside the repository's own.
-    fn by_hand(&self, repository: &Repository, objects: &[Object], updates: &[Update]) -> Outcome {
+    fn by_hand(
+        &self,
+        repository: &Repository,
+        objects: &[Object],
+        updates: &[Update],
+        variables: &[(&str, &str)],
+    ) -> Outcome {
         let quarantine = repository.path.join("objects/tmp_objdir-incoming-corpus");
-        for object in objects {
-            let (folder, file) = object.id.split_at(2);
-            std::fs::create_dir_all(quarantine.join(folder)).expect("a folder");
-            std::fs::write(quarantine.join(folder).join(file), object.loose()).expect("a loose object");
-        }
-        std::fs::create_dir_all(&quarantine).expect("a folder");
-        self.lab.user.own(&quarantine);
+        self.loose(&quarantine, objects);
         let mut hook = self.lab.user.command(repository.path.join("hooks/pre-receive"), &self.lab.home);
         hook.current_dir(&repository.path).env("GIT_DIR", ".").env("GIT_QUARANTINE_PATH", &quarantine);
         hook.env("GIT_OBJECT_DIRECTORY", &quarantine);
         hook.env("GIT_ALTERNATE_OBJECT_DIRECTORIES", repository.path.join("objects"));
+        hook.envs(variables.iter().copied());
         let input: String = self.lines(updates).into_iter().map(|line| line + "\n").collect();
         let outcome = run(&mut hook, input.as_bytes());
         std::fs::remove_dir_all(&quarantine).expect("the quarantine");
         outcome
     }
 
+    fn loose(&self, store: &Path, objects: &[Object]) {
+        std::fs::create_dir_all(store).expect("a folder");
+        for object in objects {
+            let (folder, file) = object.id.split_at(2);
+            std::fs::create_dir_all(store.join(folder)).expect("a folder");
+            std::fs::write(store.join(folder).join(file), object.loose()).expect("a loose object");
+        }
+        self.lab.user.own(store);
+    }
+
     fn stands(&self, repository: &Repository, update: &Update) -> bool {
-        let mut git = self.lab.user.command("git", &self.lab.home);
-        git.current_dir(&repository.path).args(["rev-parse", "--verify", "--quiet", "--end-of-options", &update.name]);
-        let seen = run(&mut git, b"");
-        Some(seen.stdout.trim()) == Some(update.new.as_deref().unwrap_or_default())
+        self.tip_in(repository, &update.name) == update.new
     }
 
     #[track_caller]
     pub fn must_git(&self, args: &[&str]) -> String {
         let mut git = self.lab.user.command("git", &self.lab.home);
         countersign_tests::process::must(git.args(args))
-    }
-
-    /// `countersign` with the repository's path in place of `REPO`.
-    pub fn countersign(&self, args: &[&str]) -> Outcome {
-        let path = self.repository().path.to_string_lossy().into_owned();
-        let args: Vec<&str> = args.iter().map(|word| if *word == "REPO" { path.as_str() } else { word }).collect();
-        self.lab.product.countersign(&args, b"")
     }
 
     /// Leaves what was pushed where the fuzz targets take their seeds from.

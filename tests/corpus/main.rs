@@ -9,9 +9,12 @@
 mod bench;
 #[path = "../tests/common/mod.rs"]
 mod common;
+mod limits;
 mod object;
+mod refs;
 mod run;
 mod signer;
+mod time;
 mod vector;
 mod written;
 
@@ -20,6 +23,9 @@ use vector::Vector;
 /// Every vector, section by section.
 fn vectors() -> Vec<Vector> {
     let mut vectors = written::vectors();
+    vectors.extend(time::vectors());
+    vectors.extend(refs::vectors());
+    vectors.extend(limits::vectors());
     vectors.sort_by(|a, b| a.name.cmp(&b.name));
     vectors
 }

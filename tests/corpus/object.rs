@@ -80,29 +80,74 @@ impl Object {
 
 /// A pack of whole objects.
 pub fn pack(format: Format, objects: &[Object]) -> Vec<u8> {
-    let mut pack = b"PACK\0\0\0\x02".to_vec();
-    pack.extend(u32::try_from(objects.len()).expect("few objects").to_be_bytes());
-    for object in objects {
-        let kind = match object.kind {
-            Kind::Commit => 1,
-            Kind::Tree => 2,
-            Kind::Blob => 3,
-            Kind::Tag => 4,
-        };
-        let mut size = object.bytes.len();
-        let mut byte = kind << 4 | (size & 15) as u8;
-        size >>= 4;
-        while size > 0 {
-            pack.push(byte | 0x80);
-            byte = (size & 0x7f) as u8;
-            size >>= 7;
-        }
-        pack.push(byte);
-        pack.extend(deflated(&object.bytes));
+    let mut pack = head(objects.len());
+    objects.iter().for_each(|object| whole(&mut pack, object));
+    finished(format, pack)
+}
+
+/// A pack in which each object is stored as a change to the one before it.
+pub fn chained_pack(format: Format, objects: &[Object]) -> Vec<u8> {
+    const REF_DELTA: u8 = 7;
+    let mut pack = head(objects.len());
+    if let Some(first) = objects.first() {
+        whole(&mut pack, first);
     }
+    for (base, object) in objects.iter().zip(objects.iter().skip(1)) {
+        let mut delta = Vec::new();
+        [base.bytes.len(), object.bytes.len()].iter().for_each(|length| varint(&mut delta, *length));
+        // "Insert these bytes": nothing of the base is used, yet whoever reads the object needs the base.
+        for part in object.bytes.chunks(127) {
+            delta.push(part.len() as u8);
+            delta.extend(part);
+        }
+        entry(&mut pack, REF_DELTA, delta.len());
+        pack.extend(hex::decode(&base.id).expect("an id in hex"));
+        pack.extend(deflated(&delta));
+    }
+    finished(format, pack)
+}
+
+fn head(count: usize) -> Vec<u8> {
+    let count = u32::try_from(count).expect("fewer objects than a pack holds");
+    [b"PACK\0\0\0\x02".as_slice(), &count.to_be_bytes()].concat()
+}
+
+fn finished(format: Format, mut pack: Vec<u8>) -> Vec<u8> {
     let checksum = format.hash(&pack);
     pack.extend(checksum);
     pack
+}
+
+fn whole(pack: &mut Vec<u8>, object: &Object) {
+    let kind = match object.kind {
+        Kind::Commit => 1,
+        Kind::Tree => 2,
+        Kind::Blob => 3,
+        Kind::Tag => 4,
+    };
+    entry(pack, kind, object.bytes.len());
+    pack.extend(deflated(&object.bytes));
+}
+
+/// The beginning of an entry: kind and size, whose lowest four bits share the first byte.
+fn entry(pack: &mut Vec<u8>, kind: u8, size: usize) {
+    let first = kind << 4 | (size & 15) as u8;
+    match size >> 4 {
+        0 => pack.push(first),
+        rest => {
+            pack.push(first | 0x80);
+            varint(pack, rest);
+        }
+    }
+}
+
+/// Seven bits a byte, the lowest first.
+fn varint(bytes: &mut Vec<u8>, mut number: usize) {
+    while number > 0x7f {
+        bytes.push((number & 0x7f) as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
 }
 
 fn deflated(bytes: &[u8]) -> Vec<u8> {
