@@ -4,7 +4,7 @@
 //! key belongs to one of them for good, and that nobody takes an address that somebody else holds.
 
 use crate::event::{Claim, Event, KeyName, KeyText, OPERATOR, Profile};
-use crate::fold::{fold, retracts};
+use crate::fold::{fold, is_killed_for_good, retracts};
 use crate::keys::{KeyRefused, named, proven, register};
 use countersign_policy::id::{Fingerprint, PersonId};
 use countersign_policy::keyring::{Held, Key, Lifecycle, Person};
@@ -202,6 +202,11 @@ impl<'r> Door<'r> {
         let keys = self.tables().keys_of(id)?;
         let materials: BTreeMap<_, _> = keys.into_iter().map(|key| (key.fingerprint, key.material)).collect();
         Ok(fold(id, &events, &materials))
+    }
+
+    /// Whether a kill of the person stands now, and ever after.
+    pub fn is_killed_for_good(&self, id: &PersonId) -> Result<bool, StoreError> {
+        Ok(is_killed_for_good(&self.events_of(id)?, self.now))
     }
 
     fn events_of(&self, id: &PersonId) -> Result<Vec<Event>, StoreError> {

@@ -418,7 +418,8 @@ fn a_kill_is_out_for_good_whatever_hr_said_before_or_says_after() {
     let room = Room::new();
     room.run(&["person", "add", "E1", "--name", "A", "--email", "a@x.example"]);
     let rehired = json!({"effective_at": "2099-01-01T00:00:00Z", "data": {"name": "A"}});
-    room.write("left.jsonl", &(event("1", "hr", "terminated", json!({})) + &event("2", "hr", "rehired", rehired)));
+    let left = [event("1", "hr", "terminated", json!({})), event("2", "hr", "rehired", rehired)].concat();
+    room.write("left.jsonl", &(left + &event("s", "soc", "suspended", json!({}))));
     room.run(&["apply", "left.jsonl"]);
     let killed = room.run(&["kill", "E1", "--reason", "malice"]);
     assert!(killed.starts_with("terminated E1 (A), effective now"), "HR's word was not enough: {killed}");

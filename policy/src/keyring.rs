@@ -56,7 +56,7 @@ pub struct Held<T> {
 pub struct Change {
     pub from: Time,
     pub state: Lifecycle,
-    /// By a kill or otherwise at once: then nothing that hangs on the person goes on for a while.
+    /// Under a kill or a suspension, whatever else: then nothing that hangs on the person goes on for a while.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub abrupt: bool,
 }
@@ -106,11 +106,6 @@ impl Person {
     /// When the state that holds at `at` began.
     pub fn state_since(&self, at: Time) -> Option<Time> {
         self.lifecycle.iter().rev().find(|change| change.from <= at).map(|change| change.from)
-    }
-
-    /// Whether the state that holds at `at` came by a kill or a suspension.
-    pub fn left_abruptly(&self, at: Time) -> bool {
-        self.lifecycle.iter().rev().find(|change| change.from <= at).is_some_and(|change| change.abrupt)
     }
 
     pub fn is_active(&self, at: Time) -> bool {

@@ -3,7 +3,6 @@
 use super::{Context, Operator, called};
 use crate::report::{Failure, Report, count};
 use countersign_policy::id::PersonId;
-use countersign_policy::keyring::{Lifecycle, Person};
 use countersign_policy::time::Time;
 use serde_json::json;
 
@@ -28,10 +27,11 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Report, Failure> {
     if args.since.is_some_and(|since| since > now) {
         return Err(Failure::Usage("--since lies in the future".to_owned()));
     }
-    let gone = is_out_for_good(&person, now);
+    // What HR ended may be cancelled by HR; a kill may not.
+    let gone = operator.door.is_killed_for_good(&person.id)?;
     if !gone {
         operator.say(&person.id, "terminated", json!({"reason": args.reason}))?;
-        if !is_out_for_good(&operator.person(&person.id)?, now) {
+        if !operator.door.is_killed_for_good(&person.id)? {
             return Err(Failure::Fault(format!(
                 "{} would not be out: the registry holds word on this person that is newer than this clock",
                 called(&person)
@@ -61,13 +61,4 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Report, Failure> {
     let already = format!("{} was terminated already", called(&person));
     let json = json!({"person": person.id, "state": "terminated", "keys_compromised": marked, "since": args.since});
     operator.finish(&what, &already, json)
-}
-
-/// By an operator's word, and with nothing on record that would let the person in again. What HR ended may be
-/// cancelled by HR; a kill may not.
-fn is_out_for_good(person: &Person, now: Time) -> bool {
-    let last = person.lifecycle.last();
-    person.state(now) == Lifecycle::Terminated
-        && person.left_abruptly(now)
-        && last.is_some_and(|last| last.state == Lifecycle::Terminated && last.from <= now)
 }

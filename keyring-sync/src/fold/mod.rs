@@ -13,6 +13,7 @@ pub(crate) use log::retracts;
 use crate::event::{Claim, Event, Profile};
 use countersign_policy::id::{Fingerprint, PersonId, Role};
 use countersign_policy::keyring::{Held, Material, Person};
+use countersign_policy::time::Time;
 use log::{Entry, Log};
 use spans::Spans;
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,6 +37,11 @@ pub fn fold(id: &PersonId, events: &[Event], materials: &BTreeMap<Fingerprint, M
         roles: roles(&log),
         keys: keys::keys(&log, materials),
     }
+}
+
+/// Whether the person is out by an operator's word, and nothing on record would let them in again.
+pub fn is_killed_for_good(events: &[Event], at: Time) -> bool {
+    standing::killed(&Log::new(events)).iter().any(|span| span.contains(at) && span.until.is_none())
 }
 
 /// The profiles in force at the end, the latest first. What has no dates of its own (name, kind,

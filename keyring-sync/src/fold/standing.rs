@@ -97,18 +97,22 @@ pub(super) fn unlifted(restrictions: Vec<&Entry<'_>>, lifters: &[&Entry<'_>]) ->
     sum
 }
 
+/// The time under a kill: an operator ends an engagement so; in the ordinary way HR does.
+pub(super) fn killed(log: &Log<'_>) -> Spans {
+    terminated(log, |termination| termination.event.is_operators())
+}
+
 /// The person's states over time.
 pub(super) fn lifecycle(log: &Log<'_>) -> Vec<Change> {
     let mut engaged = Spans::default();
     for entry in log.all(|claim| matches!(claim, Claim::Activated | Claim::Rehired(_))) {
         engaged = engaged.union(&entry.force);
     }
-    // An operator ends an engagement by a kill; in the ordinary way HR does.
-    let killed = terminated(log, |termination| termination.event.is_operators());
+    let (killed, suspended) = (killed(log), suspended(log));
     // In order of precedence.
     let facets = [
         (terminated(log, |_| true), Lifecycle::Terminated),
-        (suspended(log), Lifecycle::Suspended),
+        (suspended.clone(), Lifecycle::Suspended),
         (on_leave(log), Lifecycle::Leave),
         (engaged, Lifecycle::Active),
     ];
@@ -126,7 +130,8 @@ pub(super) fn lifecycle(log: &Log<'_>) -> Vec<Change> {
         let state = facet.map_or(Lifecycle::Prehire, |(_, state)| *state);
         let abrupt = match state {
             Lifecycle::Suspended => true,
-            Lifecycle::Terminated => killed.contains(from),
+            // A suspension says as much of somebody who has left.
+            Lifecycle::Terminated => killed.contains(from) || suspended.contains(from),
             Lifecycle::Prehire | Lifecycle::Active | Lifecycle::Leave => false,
         };
         if changes.last().map_or((Lifecycle::Prehire, false), |last| (last.state, last.abrupt)) != (state, abrupt) {

@@ -2,7 +2,6 @@ use super::*;
 use countersign_policy::keyring::Lifecycle::{self, Active, Leave, Prehire, Suspended, Terminated};
 use countersign_policy::keyring::{Change, Compromised, RetireReason, Retired, SshKey};
 use countersign_policy::signature::primitive::VerifyKey;
-use countersign_policy::time::Time;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -369,6 +368,28 @@ fn a_kill_is_abrupt_and_a_later_ordinary_end_is_not() {
     let person = person(&[&[on(0, "hired"), on(0, "activated")], &told[..]].concat());
     let abrupt: Vec<_> = person.lifecycle.iter().map(|change| (change.state, change.abrupt)).collect();
     assert_eq!(abrupt, [(Active, false), (Terminated, true), (Active, false), (Terminated, false)]);
+}
+
+#[test]
+fn a_suspension_of_somebody_who_has_left_is_abrupt_and_no_kill() {
+    let told = [
+        on(0, "hired"),
+        on(0, "activated"),
+        on(5, "terminated"),
+        on(7, "suspended").by("soc"),
+        on(9, "reinstated").by("soc"),
+    ];
+    let left: Vec<_> =
+        person(&told).lifecycle.iter().map(|change| (change.from, change.state, change.abrupt)).collect();
+    let expected =
+        [(day(0), Active, false), (day(5), Terminated, false), (day(7), Terminated, true), (day(9), Terminated, false)];
+    assert_eq!(left, expected);
+    let killed = |told: &[Told], n| is_killed_for_good(&events(told), day(n));
+    assert!(!killed(&told[..4], 8), "HR may still cancel what HR said");
+    let kill = on(8, "terminated").by("operator");
+    assert!(killed(&[&told[..4], std::slice::from_ref(&kill)].concat(), 8));
+    assert!(!killed(&[&told[..4], std::slice::from_ref(&kill)].concat(), 7));
+    assert!(!killed(&[&told[..4], &[kill, on(20, "rehired").said(9)]].concat(), 10), "a new engagement is planned");
 }
 
 proptest! {
