@@ -4,7 +4,8 @@
 mod common;
 
 use common::Room;
-use countersign_policy::keyring::{Keyring, Lifecycle, Material};
+use countersign_policy::id::RefName;
+use countersign_policy::keyring::{Keyring, Lifecycle, Material, RepositoryNames};
 use countersign_registry::PublishedKeyring;
 use serde_json::json;
 
@@ -453,6 +454,19 @@ fn a_source_takes_back_its_own_word_alone() {
     room.write("undo.jsonl", &event("1", "scim", "retracted", data));
     assert!(room.run(&["apply", "undo.jsonl"]).ends_with("= 1\n"));
     assert_eq!(state(&room), Lifecycle::Terminated);
+}
+
+#[test]
+fn an_account_whose_hiring_is_undone_becomes_no_human() {
+    let room = Room::new();
+    room.run(&["person", "add", "E1", "--name", "A"]);
+    let account = ["--kind", "service", "--owner", "E1", "--scope", "app"];
+    let hired = room.event(&[&["person", "add", "bot", "--name", "Bot"][..], &account].concat());
+    let said = room.run(&["undo", &hired]);
+    assert!(said.contains("bot stays no human: keyring-sync person set bot --kind human if it is one"), "{said}");
+    let bot = room.keyring().person(&"bot".parse().unwrap()).unwrap().unwrap();
+    let somewhere = RepositoryNames { path: "/srv/git/other.git".to_owned(), forge: None };
+    assert!(!bot.may_reach(&somewhere, &RefName::new(b"refs/heads/x")), "{bot:?}");
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! `keyring-sync undo`
 
 use super::{Context, Operator, called};
+use crate::event::Event;
 use crate::report::{Failure, Report};
 use countersign_policy::id::{EventId, Source};
+use countersign_policy::keyring::PersonKind;
 use serde_json::json;
 
 #[derive(Debug, clap::Args)]
@@ -35,6 +37,11 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Report, Failure> {
     operator.say(&event.person, "retracted", retracted)?;
     let person = operator.person(&event.person)?;
     let state = person.state(operator.now()).as_str();
+    let said = Event::from_row(event)?.claim.profile().and_then(|profile| profile.kind);
+    if said == Some(person.kind) && person.kind != PersonKind::Human {
+        let note = format!("{0} stays no human: keyring-sync person set {0} --kind human if it is one", person.id);
+        operator.notes.push(note);
+    }
     let what = format!("took back {} of {}, now {state}", event.kind, called(&person));
     let json = json!({"person": person.id, "retracted": event.id, "type": event.kind, "state": state});
     operator.finish(&what, "", json)

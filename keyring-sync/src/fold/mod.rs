@@ -12,7 +12,7 @@ pub(crate) use log::retracts;
 
 use crate::event::{Claim, Event, Profile};
 use countersign_policy::id::{Fingerprint, PersonId, Role};
-use countersign_policy::keyring::{Held, Material, Person};
+use countersign_policy::keyring::{Held, Material, Person, PersonKind};
 use countersign_policy::time::Time;
 use log::{Entry, Log};
 use spans::Spans;
@@ -25,7 +25,7 @@ pub fn fold(id: &PersonId, events: &[Event], materials: &BTreeMap<Fingerprint, M
     Person {
         id: id.clone(),
         name: latest.tell(|profile| profile.name.clone()).unwrap_or_else(|| id.to_string()),
-        kind: latest.tell(|profile| profile.kind).unwrap_or_default(),
+        kind: latest.tell(|profile| profile.kind).or_else(|| withdrawn_kind(&log)).unwrap_or_default(),
         owner: latest.tell(|profile| profile.owner.clone()),
         scope: latest.tell(|profile| profile.scope.clone()).unwrap_or_default(),
         emails: held(&log, |profile| profile.emails.as_deref()),
@@ -59,6 +59,13 @@ impl<'l> Latest<'l> {
     fn tell<T>(&self, what: impl Fn(&Profile) -> Option<T>) -> Option<T> {
         self.0.iter().find_map(|profile| what(profile))
     }
+}
+
+/// What an account was called by a profile that was taken back. A machine's keys become no human's for want of a
+/// word: who is one after all is called so.
+fn withdrawn_kind(log: &Log<'_>) -> Option<PersonKind> {
+    let kinds = log.iter().filter_map(|entry| entry.event.claim.profile()?.kind);
+    kinds.filter(|kind| *kind != PersonKind::Human).last()
 }
 
 /// Addresses or accounts: each list holds until a later one replaces it.

@@ -294,6 +294,26 @@ fn a_new_name_ends_the_old_addresses() {
 }
 
 #[test]
+fn an_account_becomes_no_human_by_a_retraction() {
+    let account = json!({"kind": "service", "owner": "E2", "scope": ["app"]});
+    let told = [on(0, "hired").called("h").with(account), on(0, "activated")];
+    let back = on(5, "retracted").with(json!({"event": "h"}));
+    let bot = person(&[&told[..], std::slice::from_ref(&back)].concat());
+    assert_eq!((bot.kind, bot.owner, bot.scope.len()), (PersonKind::Service, None, 0), "it may push nowhere");
+    let human = on(6, "renamed").called("n").with(json!({"kind": "human"}));
+    assert_eq!(person(&[&told[..], &[back.clone(), human.clone()]].concat()).kind, PersonKind::Human);
+    let not_so = on(7, "retracted").with(json!({"event": "n"}));
+    assert_eq!(person(&[&told[..], &[back, human, not_so]].concat()).kind, PersonKind::Service);
+    // What an event still says counts, whatever was taken back beside it.
+    let known = [
+        on(0, "hired").with(json!({"kind": "human"})),
+        on(3, "renamed").called("r").with(json!({"kind": "service"})),
+        on(5, "retracted").with(json!({"event": "r"})),
+    ];
+    assert_eq!(person(&known).kind, PersonKind::Human);
+}
+
+#[test]
 fn marks_and_roles_begin_and_end() {
     let told = [
         on(1, "probation_started"),
