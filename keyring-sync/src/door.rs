@@ -7,7 +7,7 @@ use crate::event::{Claim, Event, KeyName, KeyText, OPERATOR, Profile};
 use crate::fold::{fold, is_killed_for_good, retracts};
 use crate::keys::{KeyRefused, named, proven, register};
 use countersign_policy::id::{Fingerprint, PersonId};
-use countersign_policy::keyring::{Held, Key, Lifecycle, Person};
+use countersign_policy::keyring::{Held, Key, Lifecycle, Person, PersonKind};
 use countersign_policy::signature::registration::Registration;
 use countersign_policy::time::Time;
 use countersign_registry::{AuthorityMark, Change, KeyRow, Owner, Published, StoreError, Tables};
@@ -21,6 +21,12 @@ pub enum Refused {
     UnknownPerson(PersonId),
     #[error("unknown owner {0}")]
     UnknownOwner(PersonId),
+    #[error("{0} cannot own themselves: a service account is owned by a human")]
+    OwnOwner(PersonId),
+    #[error("{0} is an account and can own none: a service account is owned by a human")]
+    OwnerNotHuman(PersonId),
+    #[error("{0} owns the service account {1}, which is owned by a human: give it another owner first")]
+    OwnsAccount(PersonId, PersonId),
     #[error("event {0} of {1} is known already, and says something else")]
     OtherContent(String, String),
     #[error(transparent)]
@@ -330,11 +336,7 @@ impl<'r> Door<'r> {
     /// Checks what a profile names, and returns the events that end recycled names at their former
     /// holders, who have left.
     fn check_profile(&self, event: &Event, profile: &Profile) -> Result<Vec<Event>, Refused> {
-        if let Some(owner) = &profile.owner
-            && (owner == &event.person || !self.exists(owner)?)
-        {
-            return Err(Refused::UnknownOwner(owner.clone()));
-        }
+        self.check_owner(event, profile)?;
         self.check_ahead(event, profile)?;
         let from = event.effective_at.max(self.now);
         let mut former: BTreeMap<PersonId, Person> = BTreeMap::new();
@@ -353,6 +355,36 @@ impl<'r> Door<'r> {
             }
         }
         former.into_values().map(|person| Ok(self.without_names(&person, profile, event, from)?)).collect()
+    }
+
+    /// A human answers for each service account: no chain of accounts outlives whoever began it.
+    fn check_owner(&self, event: &Event, profile: &Profile) -> Result<(), Refused> {
+        if let Some(owner) = &profile.owner {
+            if owner == &event.person {
+                return Err(Refused::OwnOwner(owner.clone()));
+            }
+            if !self.exists(owner)? {
+                return Err(Refused::UnknownOwner(owner.clone()));
+            }
+            if self.person(owner)?.kind != PersonKind::Human {
+                return Err(Refused::OwnerNotHuman(owner.clone()));
+            }
+        }
+        let becomes_account = profile.kind.is_some_and(|kind| kind != PersonKind::Human)
+            && self.exists(&event.person)?
+            && self.person(&event.person)?.kind == PersonKind::Human;
+        match becomes_account.then(|| self.account_of(&event.person)).transpose()?.flatten() {
+            Some(account) => Err(Refused::OwnsAccount(event.person.clone(), account)),
+            None => Ok(()),
+        }
+    }
+
+    /// A service account that the person owns.
+    fn account_of(&self, owner: &PersonId) -> Result<Option<PersonId>, StoreError> {
+        let mut persons = self.touched()?;
+        persons.extend(self.tables().persons()?.into_iter().filter(|person| !self.touched.contains(&person.id)));
+        let owned = |person: &Person| person.kind == PersonKind::Service && person.owner.as_ref() == Some(owner);
+        Ok(persons.into_iter().find(owned).map(|account| account.id))
     }
 
     /// Kind, owner and scope have no dates of their own: said for a day to come they would hold from now on.

@@ -470,6 +470,48 @@ fn an_account_whose_hiring_is_undone_becomes_no_human() {
 }
 
 #[test]
+fn a_service_account_is_owned_by_a_human() {
+    let room = Room::new();
+    room.run(&["person", "add", "E1", "--name", "A"]);
+    let bot = |id: &str, owner: &str| {
+        room.run(&["person", "add", id, "--name", id, "--kind", "service", "--owner", owner, "--scope", "app"])
+    };
+    assert!(bot("bot", "E1").ends_with("= 0\n"));
+    insta::assert_snapshot!(bot("second", "bot"), @r"
+    keyring-sync: bot is an account and can own none: a service account is owned by a human
+    = 1
+    ");
+    insta::assert_snapshot!(bot("second", "E9"), @r"
+    keyring-sync: unknown owner E9
+    = 1
+    ");
+    insta::assert_snapshot!(bot("second", "second"), @r"
+    keyring-sync: second cannot own themselves: a service account is owned by a human
+    = 1
+    ");
+    // Nor by somebody who turns out to be none, in whatever order it is said.
+    insta::assert_snapshot!(room.run(&["person", "set", "E1", "--kind", "service"]), @r"
+    keyring-sync: E1 owns the service account bot, which is owned by a human: give it another owner first
+    = 1
+    ");
+    let hired = |id: &str, owner: &str| {
+        let data = json!({"name": id, "kind": "service", "owner": owner});
+        event(id, "hr", "hired", json!({"person": id, "data": data}))
+    };
+    let humans = |id: &str| event(id, "hr", "hired", json!({"person": id, "data": {"name": id}}));
+    let owns = |id: &str, owner: &str| {
+        let data = json!({"kind": "service", "owner": owner});
+        event(&format!("{id}-2"), "hr", "renamed", json!({"person": id, "data": data}))
+    };
+    room.write("pair.jsonl", &[humans("a"), humans("b"), owns("a", "b"), owns("b", "a")].concat());
+    let said = room.run(&["apply", "pair.jsonl"]);
+    assert!(said.contains("line 4: a is an account and can own none") && said.ends_with("= 1\n"), "{said}");
+    room.write("chain.jsonl", &[humans("c"), hired("d", "c"), hired("e", "d")].concat());
+    let said = room.run(&["apply", "chain.jsonl"]);
+    assert!(said.contains("line 3: d is an account and can own none") && said.ends_with("= 1\n"), "{said}");
+}
+
+#[test]
 fn an_end_that_lies_ahead_is_no_end() {
     let room = Room::new();
     let key = room.ssh_key("alice");
