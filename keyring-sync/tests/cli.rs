@@ -470,6 +470,21 @@ fn an_account_whose_hiring_is_undone_becomes_no_human() {
 }
 
 #[test]
+fn a_name_to_come_is_not_the_name_of_today() {
+    let room = Room::new();
+    room.run(&["person", "add", "E1", "--name", "Ann"]);
+    let wedding = json!({"effective_at": "2099-01-01T00:00:00Z", "data": {"name": "Ann Lee"}});
+    room.write("wedding.jsonl", &event("1", "hr", "renamed", wedding));
+    assert!(room.run(&["apply", "wedding.jsonl"]).ends_with("= 0\n"));
+    let shown = room.run(&["person", "show", "E1"]);
+    assert!(shown.starts_with("E1 (Ann), active"), "{shown}");
+    assert!(shown.contains("will be    called Ann Lee from 2099-01-01T00:00:00Z"), "{shown}");
+    let json = room.run(&["person", "show", "E1", "--format", "json"]);
+    assert!(json.contains("\"name\": \"Ann\"") || json.contains("\"name\":\"Ann\""), "{json}");
+    assert!(room.run(&["person", "list"]).contains("E1  active  Ann  "));
+}
+
+#[test]
 fn a_service_account_is_owned_by_a_human() {
     let room = Room::new();
     room.run(&["person", "add", "E1", "--name", "A"]);

@@ -71,7 +71,11 @@ impl Change {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {
     pub id: PersonId,
+    /// What the person is called as far as is known; [`Person::name`] tells it for an instant.
     pub name: String,
+    /// The names of somebody who has, had or will have several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<Held<String>>,
     #[serde(default)]
     pub kind: PersonKind,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -99,6 +103,10 @@ pub struct Person {
 }
 
 impl Person {
+    pub fn name(&self, at: Time) -> &str {
+        self.names.iter().find(|held| held.span.contains(at)).map_or(&self.name, |held| &held.value)
+    }
+
     pub fn state(&self, at: Time) -> Lifecycle {
         self.lifecycle.iter().rev().find(|change| change.from <= at).map_or(Lifecycle::Prehire, |change| change.state)
     }

@@ -92,6 +92,7 @@ pub fn person(id: &str, email: &str) -> Option<Person> {
     Some(Person {
         id: PersonId::new(id).ok()?,
         name: id.to_owned(),
+        names: Vec::new(),
         kind: Default::default(),
         owner: None,
         emails: vec![email],

@@ -253,7 +253,7 @@ fn person(site: &Site, ledger: Reader<'_>, id: &str, format: OutputFormat) -> Re
         "schema_version": 1,
         "as_of": now,
         "person": id,
-        "name": known.as_ref().map(|person| &person.name),
+        "name": known.as_ref().map(|person| person.name(now)),
         "state": known.as_ref().map(|person| person.state(now).as_str()),
         "state_since": known.as_ref().and_then(|person| person.state_since(now)),
         "keys": keys,

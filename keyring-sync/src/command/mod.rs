@@ -214,5 +214,5 @@ fn read_text(path: &Path) -> Result<String, Failure> {
 
 /// `E1001 (Alice Example)`
 fn called(person: &Person) -> String {
-    format!("{} ({})", person.id, countersign_policy::text::shown(&person.name, 80))
+    format!("{} ({})", person.id, countersign_policy::text::shown(person.name(now()), 80))
 }

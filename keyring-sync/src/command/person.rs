@@ -202,7 +202,7 @@ fn differences(person: &Person, profile: &Profile, now: Time) -> Vec<&'static st
         wanted.is_some_and(|wanted| wanted.iter().collect::<BTreeSet<_>>() != held)
     }
     let parts = [
-        ("name", profile.name.as_ref().is_some_and(|name| name != &person.name)),
+        ("name", profile.name.as_ref().is_some_and(|name| name != person.name(now))),
         ("emails", other(profile.emails.as_ref(), current(&person.emails, now))),
         ("accounts", other(profile.accounts.as_ref(), current(&person.accounts, now))),
         ("kind", profile.kind.is_some_and(|kind| kind != person.kind)),
@@ -238,6 +238,9 @@ pub(super) fn show(context: &Context, id: &PersonId) -> Result<Report, Failure> 
     for change in person.lifecycle.iter().filter(|change| change.from > now) {
         tell("will be", format!("{} from {}", change.state.as_str(), change.from));
     }
+    for name in person.names.iter().filter(|held| held.span.from > now) {
+        tell("will be", format!("called {} from {}", shown(&name.value, 80), name.span.from));
+    }
     let kind = match person.kind {
         PersonKind::Human => "",
         PersonKind::Service => "service account",
@@ -264,6 +267,7 @@ pub(super) fn show(context: &Context, id: &PersonId) -> Result<Report, Failure> 
     }
     let mut json = serde_json::to_value(&person).map_err(|error| Failure::Fault(error.to_string()))?;
     report::set(&mut json, "state", json!(person.state(now)));
+    report::set(&mut json, "name", json!(person.name(now)));
     let events: Vec<Value> = events
         .iter()
         .map(|event| {
@@ -285,13 +289,13 @@ fn list(context: &Context) -> Result<Report, Failure> {
             "{}  {}  {}  {}",
             person.id,
             person.state(now).as_str(),
-            shown(&person.name, 80),
+            shown(person.name(now), 80),
             report::count(keys, "key")
         )
     };
     let json: Vec<Value> = persons
         .iter()
-        .map(|person| json!({"id": person.id, "name": person.name, "kind": person.kind, "state": person.state(now)}))
+        .map(|person| json!({"id": person.id, "name": person.name(now), "kind": person.kind, "state": person.state(now)}))
         .collect();
     let text = persons.iter().map(line).collect::<Vec<_>>().join("\n");
     Ok(Report { text, json: json!({"persons": json}), ..Report::default() })

@@ -22,9 +22,14 @@ use std::collections::{BTreeMap, BTreeSet};
 pub fn fold(id: &PersonId, events: &[Event], materials: &BTreeMap<Fingerprint, Material>) -> Person {
     let log = Log::new(events);
     let latest = Latest::of(&log);
+    let mut names = held(&log, |profile| profile.name.as_ref().map(std::slice::from_ref));
+    if names.len() < 2 {
+        names.clear();
+    }
     Person {
         id: id.clone(),
         name: latest.tell(|profile| profile.name.clone()).unwrap_or_else(|| id.to_string()),
+        names,
         kind: latest.tell(|profile| profile.kind).or_else(|| withdrawn_kind(&log)).unwrap_or_default(),
         owner: latest.tell(|profile| profile.owner.clone()),
         scope: latest.tell(|profile| profile.scope.clone()).unwrap_or_default(),
@@ -44,8 +49,8 @@ pub fn is_killed_for_good(events: &[Event], at: Time) -> bool {
     standing::killed(&Log::new(events)).iter().any(|span| span.contains(at) && span.until.is_none())
 }
 
-/// The profiles in force at the end, the latest first. What has no dates of its own (name, kind,
-/// owner, scope) is told by the latest profile that mentions it.
+/// The profiles in force at the end, the latest first. What has no dates of its own (kind, owner,
+/// scope) is told by the latest profile that mentions it.
 struct Latest<'l>(Vec<&'l Profile>);
 
 impl<'l> Latest<'l> {
@@ -68,7 +73,7 @@ fn withdrawn_kind(log: &Log<'_>) -> Option<PersonKind> {
     kinds.filter(|kind| *kind != PersonKind::Human).last()
 }
 
-/// Addresses or accounts: each list holds until a later one replaces it.
+/// Names, addresses or accounts: each list holds until a later one replaces it.
 fn held<T: Clone + Ord>(log: &Log<'_>, list: impl Fn(&Profile) -> Option<&[T]>) -> Vec<Held<T>> {
     let list = |entry: &Entry<'_>| entry.event.claim.profile().and_then(&list).map(<[T]>::to_vec);
     let lists: Vec<(&Entry<'_>, Vec<T>)> = log.iter().filter_map(|entry| Some((entry, list(entry)?))).collect();

@@ -287,7 +287,7 @@ fn a_new_name_ends_the_old_addresses() {
         on(5, "renamed").with(json!({"name": "Ann Lee", "emails": ["ann.lee@x.example", "al@x.example"]})),
     ];
     let ann = person(&told);
-    assert_eq!(ann.name, "Ann Lee");
+    assert_eq!((ann.name(day(4)), ann.name(day(5))), ("Ann", "Ann Lee"), "a name to come is not the name of today");
     assert!(ann.has_email("ann@x.example", day(4)) && !ann.has_email("ann@x.example", day(5)));
     assert!(ann.has_email("AL@x.example", day(5)) && !ann.has_email("al@x.example", day(4)));
     assert!(ann.accounts[0].span.until.is_none(), "what a renaming does not mention stays");

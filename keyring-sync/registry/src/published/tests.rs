@@ -21,6 +21,7 @@ fn person(id: u32, version: u32) -> Person {
     Person {
         id: PersonId::new(&format!("E{id}")).unwrap(),
         name: format!("Person {id} in version {version}"),
+        names: vec![],
         kind: PersonKind::Human,
         owner: None,
         emails: vec![Held { value: email(id, version), span: held }],
