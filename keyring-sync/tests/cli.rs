@@ -267,7 +267,9 @@ fn signers_are_imported_and_exported() {
         "{exported}"
     );
     room.write("ended", &format!("bob@x.example namespaces=\"git\",valid-before=\"20260101Z\" {bob}"));
-    assert!(room.run(&["import", "allowed-signers", "ended"]).ends_with("= 0\n"));
+    let said = room.run(&["import", "allowed-signers", "ended"]);
+    assert!(said.contains("of bob@x.example ended on 2026-01-01: it is on record and signs nothing new"), "{said}");
+    assert!(said.ends_with("= 0\n"), "{said}");
     for file in ["ended", "exported-before"] {
         room.write("exported-before", exported.strip_suffix("= 0\n").unwrap());
         let said = room.run(&["import", "allowed-signers", file]);
@@ -278,6 +280,21 @@ fn signers_are_imported_and_exported() {
     room.write("exported", exported.strip_suffix("= 0\n").unwrap());
     let good = room.shell("echo text > text && ssh-keygen -q -Y sign -n git -f alice text && ssh-keygen -Y verify -f exported -I alice@x.example -n git -s text.sig < text");
     assert!(good.contains("Good \"git\" signature"), "{good}");
+}
+
+#[test]
+fn an_end_that_a_file_knows_of_counts_for_a_known_key() {
+    let room = Room::new();
+    room.ssh_key("alice");
+    let alice = room.read("alice.pub");
+    room.run(&["person", "add", "E1", "--name", "Alice", "--email", "alice@x.example"]);
+    room.run(&["key", "add", "E1", "--ssh", "alice.pub"]);
+    let retired = || room.keyring().person(&"E1".parse().unwrap()).unwrap().unwrap().keys[0].retired.map(|end| end.at);
+    for (end, expected) in [("20250101Z", "2025-01-01"), ("20240101Z", "2024-01-01"), ("20260101Z", "2024-01-01")] {
+        room.write("signers", &format!("alice@x.example valid-before=\"{end}\" {alice}"));
+        assert!(room.run(&["import", "allowed-signers", "signers"]).ends_with("= 0\n"));
+        assert_eq!(retired().unwrap().date().to_string(), expected, "{end}");
+    }
 }
 
 #[test]

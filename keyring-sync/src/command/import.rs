@@ -103,17 +103,29 @@ fn take_signer(operator: &mut Operator<'_>, signer: &Signer) -> Result<bool, Fai
             id
         }
     };
+    let person = operator.person(&id)?;
     // What became of a key since the file was written is not undone by reading the file again.
-    if operator.person(&id)?.key(&registration.fingerprint).is_some() {
-        return Ok(false);
+    let (mut taken, mut end) = (false, None);
+    match person.key(&registration.fingerprint) {
+        Some(known) => end = known.retired.map(|retired| retired.at),
+        None if person.state(now) == Lifecycle::Terminated => {
+            return Err(Failure::No(format!("its address is that of {id}, who was terminated")));
+        }
+        None => {
+            let from = signer.valid_after.unwrap_or(now);
+            taken = operator.say_from(&id, "key_added", json!({"ssh": signer.key}), from)?;
+        }
     }
-    if operator.person(&id)?.state(now) == Lifecycle::Terminated {
-        return Err(Failure::No(format!("its address is that of {id}, who was terminated")));
-    }
-    let taken = operator.say_from(&id, "key_added", json!({"ssh": signer.key}), signer.valid_after.unwrap_or(now))?;
-    if let Some(end) = signer.valid_before {
-        let data = json!({"fingerprint": registration.fingerprint, "since": end, "reason": "retired"});
+    // An end that the file knows of counts, also where the registry knew the key without one.
+    if let Some(before) = signer.valid_before.filter(|before| end.is_none_or(|end| *before < end)) {
+        let data = json!({"fingerprint": registration.fingerprint, "since": before, "reason": "retired"});
         operator.say(&id, "key_retired", data)?;
+        if before <= now {
+            let key = &registration.fingerprint;
+            operator
+                .notes
+                .push(format!("key {key} of {id} ended on {}: it is on record and signs nothing new", before.date()));
+        }
     }
     Ok(taken)
 }
