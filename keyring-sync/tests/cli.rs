@@ -298,6 +298,22 @@ fn an_end_that_a_file_knows_of_counts_for_a_known_key() {
 }
 
 #[test]
+fn who_has_no_address_is_named_when_signers_are_exported() {
+    let room = Room::new();
+    room.ssh_key("alice");
+    room.ssh_key("bob");
+    room.run(&["person", "add", "E1", "--name", "Alice", "--email", "alice@x.example"]);
+    room.run(&["person", "add", "E2", "--name", "Bob"]);
+    room.run(&["person", "add", "E3", "--name", "Carol"]);
+    assert!(room.run(&["export", "allowed-signers"]).starts_with('='), "who has no key is not missed");
+    room.run(&["key", "add", "E1", "--ssh", "alice.pub"]);
+    room.run(&["key", "add", "E2", "--ssh", "bob.pub"]);
+    let said = room.run(&["export", "allowed-signers"]);
+    let note = "left out 1 person without an e-mail address for this file: E2 (Bob)\n";
+    assert!(said.contains(note) && said.contains("\nalice@x.example ") && said.ends_with("= 0\n"), "{said}");
+}
+
+#[test]
 fn a_certificate_brings_its_holders_revocation() {
     let room = Room::new();
     let gpg = "export GNUPGHOME=$PWD/gnupg; gpg --batch --quiet";

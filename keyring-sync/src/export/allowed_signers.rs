@@ -4,10 +4,18 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use countersign_policy::keyring::{Authorities, Compromised, Key, Material, Person, Retired};
 use countersign_policy::time::Time;
 
+/// What the registry says in that format.
+#[derive(Debug, Default)]
+pub struct Exported<'p> {
+    pub lines: Vec<String>,
+    /// Who has a key but no address, by which the format calls people.
+    pub left_out: Vec<&'p Person>,
+}
+
 /// One line for each SSH key of a person who is active at `now`, and for each SSH authority.
 /// Windows are in UTC: without `Z` OpenSSH reads the local time of whoever verifies.
-pub fn lines(persons: &[Person], authorities: &Authorities, now: Time) -> Vec<String> {
-    let mut lines = Vec::new();
+pub fn export<'p>(persons: &'p [Person], authorities: &Authorities, now: Time) -> Exported<'p> {
+    let Exported { mut lines, mut left_out } = Exported::default();
     for person in persons.iter().filter(|person| person.is_active(now)) {
         let emails: Vec<&str> = person
             .emails
@@ -16,11 +24,13 @@ pub fn lines(persons: &[Person], authorities: &Authorities, now: Time) -> Vec<St
             .map(|held| held.value.as_str())
             .filter(|email| is_literal(email))
             .collect();
-        if emails.is_empty() {
-            continue;
-        }
         let leaves = person.lifecycle.iter().find(|change| change.from > now).map(|change| change.from);
-        lines.extend(person.keys.iter().filter_map(|key| line(&emails.join(","), leaves, person, key, now)));
+        let mut own = person.keys.iter().filter_map(|key| line(&emails.join(","), leaves, person, key, now)).peekable();
+        if !emails.is_empty() {
+            lines.extend(own);
+        } else if own.peek().is_some() {
+            left_out.push(person);
+        }
     }
     for authority in &authorities.ssh {
         let Material::Ssh(ssh) = &authority.material else { continue };
@@ -33,7 +43,7 @@ pub fn lines(persons: &[Person], authorities: &Authorities, now: Time) -> Vec<St
             ));
         }
     }
-    lines
+    Exported { lines, left_out }
 }
 
 fn line(principals: &str, leaves: Option<Time>, person: &Person, key: &Key, now: Time) -> Option<String> {
