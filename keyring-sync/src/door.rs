@@ -150,6 +150,7 @@ impl<'r> Door<'r> {
                 let (registration, held) = self.check_key(&event.person, &key)?;
                 let grown = self.keep_key(&event.person, &registration)?;
                 notes.extend(registration.notes.iter().cloned());
+                notes.extend(self.others_named(&event.person, &registration)?);
                 match &held {
                     // What its owner revoked is on record, though the key itself is not taken again.
                     Some(held) if ended(held, self.now).is_some() && grown => {
@@ -260,6 +261,22 @@ impl<'r> Door<'r> {
         let holder = self.person(person)?;
         let held = holder.key(&registration.fingerprint).cloned();
         Ok((registration, held))
+    }
+
+    /// Addresses of other persons that stand in the key. The registration decides whose it is, but it may be a mistake.
+    fn others_named(&self, person: &PersonId, registration: &Registration) -> Result<Vec<String>, StoreError> {
+        let mut notes = Vec::new();
+        for email in &registration.emails {
+            for other in self.tables().claimants_of_email(email)? {
+                if &other != person && ends_after(&self.person(&other)?.emails, email, self.now) {
+                    notes.push(format!(
+                        "key {} names {email}, which is an address of {other}; what it signs counts as {person}'s",
+                        registration.fingerprint
+                    ));
+                }
+            }
+        }
+        Ok(notes)
     }
 
     /// Stores the key, or the grown source of a known one, which may bring its holder's revocation. Says whether

@@ -314,6 +314,28 @@ fn who_has_no_address_is_named_when_signers_are_exported() {
 }
 
 #[test]
+fn a_key_that_names_somebody_else_is_pointed_out() {
+    let room = Room::new();
+    room.shell(
+        "export GNUPGHOME=$PWD/gnupg; mkdir -m 700 gnupg;
+         gpg --batch --quiet --passphrase '' --quick-generate-key 'Bob <Bob@x.example>' ed25519 sign never 2>&1;
+         gpg --batch --armor --export > bob.asc; gpgconf --kill all;
+         printf '%s\n' '[req]' 'distinguished_name=dn' '[dn]' > plain.cnf
+         openssl req -x509 -config plain.cnf -newkey rsa:2048 -nodes -keyout k -out carol.pem -days 3650 \\
+            -subj '/CN=C/emailAddress=carol@x.example' -addext subjectAltName=email:bob@x.example 2>&1",
+    );
+    for (id, name) in [("E1", "alice"), ("E2", "bob"), ("E3", "carol")] {
+        room.run(&["person", "add", id, "--name", name, "--email", &format!("{name}@x.example")]);
+    }
+    let said = room.run(&["key", "add", "E1", "--openpgp", "bob.asc"]);
+    assert!(said.contains("names bob@x.example, which is an address of E2; what it signs counts as E1's"), "{said}");
+    assert!(said.ends_with("= 0\n"), "{said}");
+    let said = room.run(&["key", "add", "E2", "--x509", "carol.pem"]);
+    assert!(said.contains("names carol@x.example, which is an address of E3; what it signs counts as E2's"), "{said}");
+    assert!(!said.contains("names bob@x.example"), "his own address is no news: {said}");
+}
+
+#[test]
 fn a_certificate_brings_its_holders_revocation() {
     let room = Room::new();
     let gpg = "export GNUPGHOME=$PWD/gnupg; gpg --batch --quiet";

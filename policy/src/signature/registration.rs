@@ -1,6 +1,6 @@
 //! What the registry learns from a key when it is registered.
 
-use crate::id::Fingerprint;
+use crate::id::{Email, Fingerprint};
 use crate::keyring::Material;
 
 /// A key as the registry keeps it: compiled once, so that no push pays for it.
@@ -12,6 +12,8 @@ pub struct Registration {
     /// public line without its comment, the DER of an X.509 certificate. Registering them again
     /// gives the same registration.
     pub source: Vec<u8>,
+    /// Addresses that stand in the key: never an identity, but whose they are is worth a look.
+    pub emails: Vec<Email>,
     /// What was dropped or may not sign, for people.
     pub notes: Vec<String>,
 }

@@ -54,7 +54,7 @@ pub fn register(line: &str) -> Result<Registration, Refusal> {
     let source = format!("{name} {}", STANDARD.encode(&blob)).into_bytes();
     let application = key.application.map(str::to_owned);
     let material = Material::Ssh(SshKey { algorithm: name.to_owned(), verify, application, blob });
-    Ok(Registration { fingerprint, material, source, notes: Vec::new() })
+    Ok(Registration { fingerprint, material, source, emails: Vec::new(), notes: Vec::new() })
 }
 
 /// A key that two readers understand differently is no key: which of them would the next tool be?

@@ -81,7 +81,8 @@ pub fn register(bytes: &[u8], known: Option<&[u8]>, now: Time) -> Result<Registr
     }
     let fingerprint = Fingerprint::new(&cert.fingerprint().to_hex()).map_err(|bad| Refusal::new(bad.to_string()))?;
     let source = cert.to_vec().map_err(|_| Refusal::new("OpenPGP certificate cannot be written"))?;
-    Ok(Registration { fingerprint, material: Material::OpenPgp(certificate), source, notes })
+    let emails = certificate.emails.clone();
+    Ok(Registration { fingerprint, material: Material::OpenPgp(certificate), source, emails, notes })
 }
 
 /// The certificate without its secret key material, binary; `None` when there is none in it. The registry keeps for

@@ -64,6 +64,10 @@ fn registration(certificate: &Certificate, now: Time) -> Result<Registration, Re
             Err(error) => notes.push(format!("dropped a name of the certificate: {error}")),
         }
     }
+    let mut named = emails.clone();
+    named.extend(certificate.subject_emails().filter_map(|name| Email::new(&name).ok()));
+    named.sort();
+    named.dedup();
     if certificate.not_after() < now {
         notes.push(format!("the certificate expired on {}", certificate.not_after().date()));
     } else if now < certificate.validity.from {
@@ -80,6 +84,7 @@ fn registration(certificate: &Certificate, now: Time) -> Result<Registration, Re
             subject: certificate.shown_subject(),
         }),
         source: certificate.der.clone(),
+        emails: named,
         notes,
     })
 }
