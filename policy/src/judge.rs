@@ -83,26 +83,12 @@ impl Ground<'_> {
     /// The checks that every signer must pass, for commits and tags alike.
     fn object_to(&self, signer: &SignedBy, objections: &mut Vec<Objection>) {
         let person = signer.person();
-        objections.extend(signer.problems().iter().cloned().map(|problem| self.key_objection(signer, problem)));
+        objections.extend(signer.problems().iter().cloned().map(|problem| key_objection(signer, problem)));
         objections.extend(rule::forge_key_outside::check(person, &self.policy.people));
         objections.extend(rule::signer_not_active::check(person, self.now));
         match rule::owner_not_active::check(person, self.keyring, &self.policy.people, self.now) {
             Ok(objection) => objections.extend(objection),
             Err(error) => objections.push(Problem::new(&rule::keyring_unreadable::RULE, error.to_string()).into()),
-        }
-    }
-
-    /// "Compromised since T" leaves what a receipt from before T answers; without T nothing does.
-    fn key_objection(&self, signer: &SignedBy, problem: Problem) -> Objection {
-        let dated = signer
-            .person()
-            .key(signer.key())
-            .and_then(|key| key.compromised)
-            .is_some_and(|compromised| compromised.since.is_some());
-        if problem.rule.id == rule::key_compromised::RULE.id && dated {
-            Objection { problem, answers: Answers::KeyValidity }
-        } else {
-            Objection::of(problem)
         }
     }
 
@@ -195,6 +181,17 @@ impl Ground<'_> {
             }
         };
         Examined { signer, objections, title: Some(tag.title()), is_root: false }
+    }
+}
+
+/// "Compromised since T" leaves what a receipt from before T answers; without T nothing does. Key and authority are
+/// told apart to people, but the harsher mark is on both.
+pub(crate) fn key_objection(signer: &SignedBy, problem: Problem) -> Objection {
+    match signer.compromised_since() {
+        Some(since) if problem.rule.id == rule::key_compromised::RULE.id && since > Time::MIN => {
+            Objection { problem, answers: Answers::KeyValidityBefore(since) }
+        }
+        _ => Objection::of(problem),
     }
 }
 

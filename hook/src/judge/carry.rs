@@ -10,7 +10,6 @@ use countersign_policy::id::{Fingerprint, ObjectId, RefName};
 use countersign_policy::judge::Objection;
 use countersign_policy::keyring::{Compromised, KeyringError};
 use countersign_policy::rule::{self, Answers};
-use countersign_policy::time::Time;
 use countersign_policy::verdict::{Finding, Problem, Subject};
 use std::collections::{HashMap, HashSet};
 
@@ -25,7 +24,7 @@ pub fn carry(
     let answerable = |objections: &Vec<Objection>| {
         objections.iter().all(|objection| match objection.answers {
             Answers::Never => false,
-            Answers::KeyValidity => true,
+            Answers::KeyValidity | Answers::KeyValidityBefore(_) => true,
             // Scope and probation are asked anew; only a carrier brings such work further.
             Answers::Authority => level == Level::Mainline,
         })
@@ -40,9 +39,9 @@ pub fn carry(
     for id in candidates {
         let Some(objections) = judged.get_mut(&id) else { continue };
         let Some(receipts) = receipts.get(&id) else { continue };
-        let answered = objections.iter().all(|objection| {
-            let before = compromised_since(case, objection);
-            receipts.iter().any(|receipt| before.is_none_or(|before| receipt.at < before))
+        let answered = objections.iter().all(|objection| match objection.answers {
+            Answers::KeyValidityBefore(before) => receipts.iter().any(|receipt| receipt.at < before),
+            _ => !receipts.is_empty(),
         });
         let carried = carriers.as_ref().is_none_or(|carried| carried.contains(&id));
         if !answered {
@@ -66,21 +65,6 @@ pub fn carry(
         *objections = vec![Objection { problem: note, answers: Answers::Never }];
     }
     Ok(())
-}
-
-/// For an objection that a key is compromised: since when.
-fn compromised_since(case: &Case<'_>, objection: &Objection) -> Option<Time> {
-    let problem = &objection.problem;
-    if problem.rule.id != rule::key_compromised::RULE.id {
-        return None;
-    }
-    // Whatever cannot be looked up now counts as compromised always.
-    let since = problem
-        .person
-        .as_ref()
-        .zip(problem.key.as_ref())
-        .and_then(|(person, key)| case.ground.keyring.person(person).ok()??.key(key)?.compromised?.since);
-    Some(since.unwrap_or(Time::MIN))
 }
 
 /// The judged commits that have a descendant in the same update against which nothing speaks.

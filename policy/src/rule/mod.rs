@@ -1,5 +1,6 @@
 //! The rules: one a file, one visible list.
 
+use crate::time::Time;
 use crate::verdict::Effect;
 
 /// What may lift a denial (design, section 5).
@@ -9,6 +10,8 @@ pub enum Answers {
     Never,
     /// "Was the key valid": answered for good by a receipt, and on mainline a carrier besides.
     KeyValidity,
+    /// The same of a key that fell into other hands at this instant: only a receipt from before answers it.
+    KeyValidityBefore(Time),
     /// Asked anew at each level; on mainline a receipt and a carrier bring it in.
     Authority,
 }

@@ -113,12 +113,22 @@ pub struct SignedBy {
     authority: Option<Fingerprint>,
     signed_at: Option<Time>,
     valid_until: Option<Time>,
+    compromised_since: Option<Time>,
     problems: Vec<Problem>,
 }
 
 impl SignedBy {
     pub(crate) fn new(person: Arc<Person>, key: Fingerprint, format: Format) -> Self {
-        SignedBy { person, key, format, authority: None, signed_at: None, valid_until: None, problems: Vec::new() }
+        SignedBy {
+            person,
+            key,
+            format,
+            authority: None,
+            signed_at: None,
+            valid_until: None,
+            compromised_since: None,
+            problems: Vec::new(),
+        }
     }
 
     /// Who holds the key, whatever their state today.
@@ -148,6 +158,11 @@ impl SignedBy {
     /// When key, certificate or signature comes to its own end, if it has one.
     pub fn valid_until(&self) -> Option<Time> {
         self.valid_until
+    }
+
+    /// Since when the first of what the signature rests on is in other hands: [`Time::MIN`] where nobody knows.
+    pub fn compromised_since(&self) -> Option<Time> {
+        self.compromised_since
     }
 
     /// `SSH key SHA256:q3vT8w…`
@@ -199,6 +214,8 @@ impl SignedBy {
         now: Time,
     ) {
         if let Some(mark) = compromised.filter(|mark| mark.from <= now) {
+            let since = mark.since.unwrap_or(Time::MIN);
+            self.compromised_since = Some(self.compromised_since.map_or(since, |known| known.min(since)));
             match mark.since {
                 Some(since) => {
                     let since = since.date();

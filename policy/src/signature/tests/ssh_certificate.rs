@@ -1,6 +1,8 @@
 use super::ssh::Forge;
 use super::*;
-use crate::keyring::{RetireReason, Retired};
+use crate::judge::key_objection;
+use crate::keyring::{Compromised, RetireReason, Retired};
+use crate::rule::Answers;
 use crate::signature::ssh::{register, register_authority};
 use crate::testing::authority;
 
@@ -147,6 +149,28 @@ fn e28_a_retired_authority_and_a_revoked_key_are_found() {
     assert_eq!(server.says(&signature), "key-revoked", "the bare key's end is its certificates' end");
     let server = Server::new(MemoryKeyring::default().with(alice([])).with(bob([own])).with_ssh_authority(ca));
     assert_eq!(server.says(&signature), "identity-mismatch", "certified for Alice, registered to Bob");
+}
+
+#[test]
+fn e28_of_two_compromises_the_harsher_is_what_a_receipt_may_answer() {
+    let mut desk = Desk::new("ed25519");
+    let signature = desk.signed(&["-n", "E1001"]);
+    let (early, late) = ("2025-12-01T00:00:00Z".parse().unwrap(), "2026-01-10T00:00:00Z".parse().unwrap());
+    let mark = |since| Some(Compromised { since, from: "2026-01-11T00:00:00Z".parse().unwrap() });
+    let answers = |of_key: Option<Compromised>, of_authority: Option<Compromised>| {
+        let mut holder = alice([register(&desk.forge.line()).unwrap()]);
+        holder.keys[0].compromised = of_key;
+        let mut ca = authority(desk.authority());
+        ca.compromised = of_authority;
+        let server = Server::new(MemoryKeyring::default().with(holder).with_ssh_authority(ca));
+        let signed = server.verify(PAYLOAD, &signature).unwrap();
+        let objection = |problem: &Problem| key_objection(&signed, problem.clone()).answers;
+        signed.problems().iter().map(objection).collect::<Vec<_>>()
+    };
+    assert_eq!(answers(mark(Some(late)), mark(None)), [Answers::Never, Answers::Never]);
+    assert_eq!(answers(mark(None), mark(Some(late))), [Answers::Never, Answers::Never]);
+    assert_eq!(answers(mark(Some(late)), mark(Some(early))), [Answers::KeyValidityBefore(early); 2]);
+    assert_eq!(answers(mark(Some(late)), None), [Answers::KeyValidityBefore(late)]);
 }
 
 #[test]
