@@ -28,7 +28,7 @@ impl Reported {
     ) -> Result<Option<Self>, Unfit> {
         let site = Site::read(&call.config)?;
         crate::log::open(&site);
-        let repository = Repository::from_hook(environment, cwd)?;
+        let repository = Repository::from_hook(&environment.after_the_push(), cwd)?;
         let updates = read_updates(input, &site.policy.limits)
             .map_err(|error| Unfit::new(&rule::repository_unreadable::RULE, error))?;
         let ledger = site.ledger()?;

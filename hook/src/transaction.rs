@@ -65,7 +65,8 @@ fn check(
     let site = Site::read(&call.config)?;
     crate::log::open(&site);
     let _watchdog = Watchdog::start(&site.policy.limits, Voice::Silent);
-    let repository = Repository::from_hook(environment, cwd)?;
+    let environment = environment.after_the_push();
+    let repository = Repository::from_hook(&environment, cwd)?;
     let updates = read_updates(input, &site.policy.limits)
         .map_err(|error| Unfit::new(&rule::repository_unreadable::RULE, error))?;
     let updates = real_updates(call, &repository, updates)?;
@@ -106,8 +107,6 @@ fn check(
         return Ok(Outcome::silent(0));
     }
     let gate = Gate { call, site: &site, says: &says, received_at: now, started, in_transaction: true };
-    // Objects are in the real store by now, whatever the environment still says of a quarantine.
-    let environment = GitEnvironment { git_dir: environment.git_dir.clone(), ..GitEnvironment::default() };
     let outcome = gate.pass(&environment, cwd, &unjudged);
     Ok(if outcome.exit_code == 0 { Outcome::silent(0) } else { outcome })
 }

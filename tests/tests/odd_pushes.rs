@@ -61,6 +61,26 @@ fn no_update_at_all_is_no_push() {
 }
 
 #[test]
+fn a_quarantine_that_is_gone_is_not_the_pushers_fault() {
+    let mut site = Site::new();
+    let app = site.repository("app");
+    site.install(&app);
+    let alice = site.member("alice", Kind::SshEd25519, &app);
+    let commit = alice.commit("a");
+    let line = format!("{NEVER} {commit} refs/heads/main\n");
+    let hook = |name: &str, state: &[&str]| {
+        let mut hook = std::process::Command::new(app.path.join("hooks").join(name));
+        hook.args(state).current_dir(&app.path).env("GIT_DIR", ".").env("GIT_OBJECT_DIRECTORY", "objects/gone");
+        run(&mut hook, line.as_bytes())
+    };
+    let answer = hook("pre-receive", &[]);
+    assert!(answer.code == Some(2) && answer.stderr.contains("[repository-unreadable]"), "{answer:?}");
+    // When refs move, git has put the objects where they belong: there a folder that is gone says nothing.
+    let answer = hook("reference-transaction", &["prepared"]);
+    assert!(answer.code == Some(1) && answer.stderr.contains("[missing-object]"), "{answer:?}");
+}
+
+#[test]
 fn a_name_that_no_file_system_holds_is_the_pushers_matter() {
     let mut site = Site::new();
     let app = site.repository("app");

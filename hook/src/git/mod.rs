@@ -76,6 +76,11 @@ impl GitEnvironment {
             alternates: std::env::var_os("GIT_ALTERNATE_OBJECT_DIRECTORIES"),
         }
     }
+
+    /// After pre-receive the objects are in the real store, whatever the environment may still say of a quarantine.
+    pub fn after_the_push(&self) -> Self {
+        GitEnvironment { git_dir: self.git_dir.clone(), ..GitEnvironment::default() }
+    }
 }
 
 impl Repository {
@@ -120,7 +125,9 @@ impl Repository {
             _ => ObjectFormat::Sha1,
         };
         let main = path.join("objects").canonicalize().map_err(GitError::io(&path))?;
-        let quarantine = object_directory.and_then(|dir| dir.canonicalize().ok()).filter(|dir| dir != &main);
+        // Without it the push would only seem to lack its objects.
+        let quarantine = object_directory.map(|dir| dir.canonicalize().map_err(GitError::io(&dir))).transpose()?;
+        let quarantine = quarantine.filter(|dir| dir != &main);
         let mut stores = vec![main.clone()];
         collect_alternates(&main, 0, &mut stores)?;
         for store in extra {
@@ -269,6 +276,17 @@ mod tests {
 
     fn split(list: &str, separator: u8) -> Vec<String> {
         split_alternates(list.as_bytes(), separator).into_iter().map(|e| String::from_utf8(e).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_quarantine_that_is_gone_is_the_servers_fault() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("objects")).unwrap();
+        std::fs::write(folder.path().join("HEAD"), "ref: refs/heads/main\n").unwrap();
+        let environment = GitEnvironment { object_directory: Some("objects/gone".into()), ..GitEnvironment::default() };
+        let opened = Repository::from_hook(&environment, folder.path());
+        assert!(matches!(opened, Err(GitError::Io { .. })), "{opened:?}");
+        assert!(!Repository::from_hook(&environment.after_the_push(), folder.path()).unwrap().has_quarantine());
     }
 
     #[test]
