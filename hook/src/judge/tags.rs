@@ -7,7 +7,7 @@ use crate::git::GitError;
 use crate::git::objects::{Kind, hash_is};
 use crate::ledger::{PackBuilder, UpdateFacts};
 use countersign_policy::id::{ObjectId, RefName};
-use countersign_policy::judge::{Examined, Place, objections_at};
+use countersign_policy::judge::Examined;
 use countersign_policy::rule;
 use countersign_policy::tag::{Tag, TargetType};
 use countersign_policy::verdict::{Finding, Problem, Subject};
@@ -163,8 +163,7 @@ fn chain(
             refuse(id, objection.problem.clone());
         }
         if let Some(signer) = &examined.signer {
-            let place = Place { repository: case.names, name, level: asked.level };
-            for objection in objections_at(&place, signer, case.ground.policy, case.ground.now) {
+            for objection in case.objections_here(signer, asked.level, &asked.target.names) {
                 refuse(id, objection.problem);
             }
         }

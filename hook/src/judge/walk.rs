@@ -138,7 +138,8 @@ impl Case<'_> {
         Ok(judged)
     }
 
-    fn objections_here(&self, signer: &SignedBy, level: Level, places: &[RefName]) -> Vec<Objection> {
+    /// What speaks against the signer at any of these places, each reason once.
+    pub(super) fn objections_here(&self, signer: &SignedBy, level: Level, places: &[RefName]) -> Vec<Objection> {
         let mut found: Vec<Objection> = Vec::new();
         for name in places {
             let place = Place { repository: self.names, name, level };
