@@ -171,12 +171,25 @@ fn f07_another_payload_or_a_changed_bit_is_a_bad_signature() {
 #[test]
 fn f07_gpgsm_is_asked_and_its_refusal_counts() {
     let pki = Pki::usual();
-    let server = Server::knowing(&pki, &["alice"]);
-    // A signer named by key id is within RFC 5652, but gpgsm 2.2 cannot read it.
-    let by_key_id = pki.sign("alice", &["sub"], PAYLOAD, &["-keyid"]);
-    assert_eq!(server.says(&by_key_id), "untrusted-chain");
-    assert!(server.reason(&by_key_id).contains("gpgsm"));
+    // Within RFC 5280, but gpgsm 2.2 does not understand it.
+    pki.issue(make("bound", "root", &format!("{CA}\nnameConstraints=critical,permitted;email:example.com")));
+    pki.issue(make("below", "bound", LEAF));
+    let server = Server::knowing(&pki, &["alice", "below"]);
+    let bound = pki.sign("below", &["bound"], PAYLOAD, &[]);
+    assert_eq!(server.says(&bound), "untrusted-chain");
+    assert!(server.reason(&bound).contains("gpgsm"));
     assert_eq!(server.says(&pki.sign("alice", &["sub"], PAYLOAD, &[])), "ok", "the next question starts afresh");
+}
+
+#[test]
+fn f05_a_signer_named_by_key_id_is_told_so() {
+    let pki = Pki::usual();
+    let server = Server::knowing(&pki, &["alice"]);
+    // Within RFC 5652, but gpgsm 2.2, which git asks, cannot read it either.
+    let by_key_id = armored(&pki.sign("alice", &["sub"], PAYLOAD, &["-keyid"]));
+    let problem = server.verify(PAYLOAD, &by_key_id).unwrap_err();
+    assert_eq!(problem.rule.id, "malformed-signature");
+    assert!(problem.reason.contains("key identifier") && problem.next.unwrap().contains("gpgsm"));
 }
 
 #[test]

@@ -155,17 +155,16 @@ fn all(choices: Vec<CertificateChoices>) -> Result<Vec<Certificate>, Problem> {
 
 /// The certificate that the signer names, and the rest.
 fn pick_signer(id: &SignerIdentifier, all: Vec<Certificate>) -> Result<(Certificate, Vec<Certificate>), Problem> {
-    let named: Box<dyn Fn(&Certificate) -> bool> = match id {
-        SignerIdentifier::IssuerAndSerialNumber(id) => {
-            let (issuer, serial) = (id.issuer.to_der().map_err(not_cms)?, id.serial_number.as_bytes().to_vec());
-            Box::new(move |certificate| certificate.issuer == issuer && certificate.serial == serial)
-        }
-        SignerIdentifier::SubjectKeyIdentifier(id) => {
-            let id = id.0.as_bytes().to_vec();
-            Box::new(move |certificate| certificate.subject_key_id.as_ref() == Some(&id))
-        }
+    let SignerIdentifier::IssuerAndSerialNumber(id) = id else {
+        let next =
+            "sign with `gpgsm` (`git config gpg.format x509`), which names the certificate by issuer and serial number";
+        let reason = "has an X.509 signature that names its signer by a key identifier, which is not supported";
+        return Err(malformed(reason).next(next));
     };
-    let (mut signers, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|certificate| named(certificate));
+    // An issuer gives a serial number once.
+    let (issuer, serial) = (id.issuer.to_der().map_err(not_cms)?, id.serial_number.as_bytes());
+    let named = |certificate: &Certificate| certificate.issuer == issuer && certificate.serial == serial;
+    let (mut signers, others): (Vec<_>, Vec<_>) = all.into_iter().partition(named);
     signers.dedup_by(|a, b| a.der == b.der);
     match (signers.pop(), signers.is_empty()) {
         (Some(signer), true) => Ok((signer, others)),
