@@ -97,6 +97,11 @@ pub(super) fn verify(
     envelope
         .check(kind, &key, certificate.key.application, payload, context)
         .map_err(|problem| problem.with_key(&name))?;
+    if verify_required && !kind.is_security_key() {
+        let reason = "is signed with an SSH certificate that asks for the PIN of a security key, which its key is not";
+        let next = "use a security key, or ask for a certificate without `verify-required`";
+        return Err(blame(Problem::new(&usage_violation::RULE, reason).next(next)));
+    }
     if verify_required && !envelope.user_verified(kind) {
         let reason = "is signed by a security key without its PIN or fingerprint, which its certificate asks for";
         return Err(blame(Problem::new(&usage_violation::RULE, reason)));
