@@ -42,8 +42,11 @@ fn malformed(reason: &str) -> Problem {
 /// The kind of block, by its first line.
 pub(crate) fn label(signature: &[u8]) -> Result<Label, Problem> {
     let first = signature.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    [Label::OpenPgp, Label::Ssh, Label::X509].into_iter().find(|label| label.begin() == first).ok_or_else(|| {
-        if first.starts_with(b"-----BEGIN PGP") {
+    let all = [Label::OpenPgp, Label::Ssh, Label::X509].into_iter();
+    all.clone().find(|label| label.begin() == first).ok_or_else(|| {
+        if all.clone().any(|label| label.begin() == first.trim_ascii()) {
+            malformed("has a signature block with white space on its first line, beside `-----BEGIN …-----`")
+        } else if first.starts_with(b"-----BEGIN PGP") {
             malformed("holds an OpenPGP message where a detached signature belongs")
         } else {
             malformed("has a signature that does not begin with a line this server knows")
@@ -129,6 +132,18 @@ mod tests {
         assert_eq!(ssh("AAAAAAAA\nAA==\n").unwrap(), [0; 7]);
         for bad in ["AAAA\nAA\nAAAA\n", "AA\nAAAA\n", "AAAA \n", " AAAA\n", "AAAA\n\n", "AAAA\r\n", "AAA\n", "A\n"] {
             assert_eq!(ssh(bad).unwrap_err().rule.id, "malformed-signature", "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_first_line_with_more_on_it_is_called_so() {
+        for kind in ["PGP SIGNATURE", "SSH SIGNATURE", "SIGNED MESSAGE"] {
+            for (before, after) in [("", " "), ("", "\t"), ("", "\r"), (" ", "")] {
+                let block = format!("{before}-----BEGIN {kind}-----{after}\nAAAA\n-----END {kind}-----\n");
+                let problem = label(block.as_bytes()).unwrap_err();
+                assert_eq!(problem.rule.id, "malformed-signature");
+                assert!(problem.reason.contains("white space on its first line"), "{block:?}: {}", problem.reason);
+            }
         }
     }
 
