@@ -5,6 +5,7 @@
 //! today is for the rules; whether the key may is judged here.
 
 pub(crate) mod armor;
+mod oid;
 pub mod openpgp;
 pub mod payload;
 pub mod primitive;

@@ -6,10 +6,12 @@
 use super::{email_of, packets};
 use crate::id::Fingerprint;
 use crate::keyring::{Material, OpenPgpCertificate, OpenPgpRevocation, OpenPgpSigner};
+use crate::signature::oid::called;
 use crate::signature::primitive::{Curve, VerifyKey};
 use crate::signature::registration::{Refusal, Registration};
 use crate::signature::settings::Settings;
 use crate::time::Time;
+use der::asn1::ObjectIdentifier;
 use sequoia_openpgp::cert::amalgamation::{ValidAmalgamation, ValidateAmalgamation};
 use sequoia_openpgp::cert::prelude::*;
 use sequoia_openpgp::crypto::mpi::PublicKey;
@@ -65,6 +67,13 @@ pub fn register(bytes: &[u8], known: Option<&[u8]>, now: Time) -> Result<Registr
         return Err(Refusal::new(reason));
     }
     let valid = cert.with_policy(&policy, at).map_err(|error| {
+        // What a key of an unknown kind signed cannot be checked, least of all its own certificate.
+        if let Err(why) = usable(cert.primary_key().key().role_as_unspecified()) {
+            return Refusal::new(format!(
+                "OpenPGP certificate rests on a primary key that is not supported: {}",
+                why.text()
+            ));
+        }
         let cause = error.chain().last().map(ToString::to_string).unwrap_or_default();
         Refusal::new(format!("OpenPGP certificate has no self-signature that counts: {cause}"))
     })?;
@@ -254,7 +263,8 @@ fn signers(
         };
         let created = Time::from_system(key.key().creation_time());
         if flagged && window.expires.is_some_and(|expires| expires <= Time::from_system(at)) {
-            notes.push(format!("key {key_id} has expired"));
+            let on = window.expires.map_or_else(String::new, |expires| format!(" on {}", expires.date()));
+            notes.push(format!("key {key_id} expired{on}: it brings nothing new in"));
         }
         if flagged && window.revoked.is_some() {
             notes.push(format!("key {key_id} is revoked by its owner"));
@@ -363,7 +373,12 @@ fn usable(key: &AnyKey) -> Result<VerifyKey, Why> {
                 PgpCurve::NistP256 => Curve::P256,
                 PgpCurve::NistP384 => Curve::P384,
                 PgpCurve::NistP521 => Curve::P521,
-                _ => return Err(foreign()),
+                other => {
+                    let name = ObjectIdentifier::from_bytes(other.oid());
+                    let name = name.map_or_else(|_| other.to_string(), |oid| called(&oid));
+                    let reason = format!("curve {name} is not supported: Ed25519, P-256, P-384 or P-521");
+                    return Err(Why::Foreign(reason));
+                }
             };
             VerifyKey::ecdsa(curve, q.value())
         }

@@ -512,6 +512,15 @@ fn d12_a_secret_key_is_stripped_with_a_note() {
 }
 
 #[test]
+fn d14_a_curve_that_is_not_supported_is_named() {
+    for (algorithm, curve) in [("brainpoolP256r1", "brainpoolP256r1"), ("secp256k1", "secp256k1")] {
+        let gpg = Gpg::new();
+        let reason = register(&gpg.key(algorithm, "0"), None, now()).unwrap_err().to_string();
+        assert!(reason.contains(&format!("curve {curve} is not supported: Ed25519, P-256")), "{reason}");
+    }
+}
+
+#[test]
 fn d14_weak_certificates_are_refused_at_the_door() {
     let refusal = |algorithm: &str, more: &[&str]| {
         let gpg = Gpg::new();

@@ -1,5 +1,6 @@
 //! One certificate, taken apart into the facts that decisions rest on.
 
+use crate::signature::oid::called;
 use crate::signature::primitive::{Curve, Hash, Numbers, Signed, VerifyKey};
 use crate::text::{shown, shown_bytes};
 use crate::time::{Span, Time};
@@ -65,13 +66,13 @@ impl Scheme {
             "1.2.840.113549.1.1.5" | "1.2.840.10045.4.1" | "1.3.14.3.2.29" => return Err(NotTaken::Weak("SHA-1")),
             "1.2.840.113549.1.1.4" | "1.2.840.113549.1.1.2" => return Err(NotTaken::Weak("MD5")),
             "1.2.840.113549.1.1.14" | "1.2.840.10045.4.3.1" => return Err(NotTaken::Weak("SHA-224")),
-            _ => return Err(NotTaken::Unknown(text)),
+            _ => return Err(NotTaken::Unknown(called(&algorithm.oid))),
         };
         // RFC 4055 wants NULL, RFC 5758 nothing; anything else would be a parameter nobody looked at.
         match &algorithm.parameters {
             None => Ok(scheme),
             Some(parameters) if parameters.is_null() => Ok(scheme),
-            Some(_) => Err(NotTaken::Unknown(text)),
+            Some(_) => Err(NotTaken::Unknown(called(&algorithm.oid))),
         }
     }
 
@@ -131,7 +132,6 @@ pub(super) struct Certificate {
     extended_usage: Option<Vec<ObjectIdentifier>>,
     basic: Option<BasicConstraints>,
     pub(super) alternative_names: Vec<GeneralName>,
-    pub(super) subject_key_id: Option<Vec<u8>>,
     pub(super) constraints: Option<NameConstraints>,
     pub(super) distribution_points: Option<CrlDistributionPoints>,
     /// The first critical extension that nothing here understands.
@@ -200,6 +200,8 @@ impl Certificate {
                 return Err(Broken::BadName(shown(name.as_str(), 80)));
             }
         }
+        // Nothing rests on it here, but other readers must not stumble over it.
+        extension::<SubjectKeyIdentifier>(tbs)?;
         Ok(Certificate {
             tbs: tbs.to_der()?,
             scheme: Scheme::of(certificate.signature_algorithm()),
@@ -218,7 +220,6 @@ impl Certificate {
             extended_usage: extension::<ExtendedKeyUsage>(tbs)?.map(|usage| usage.0),
             basic: extension(tbs)?,
             alternative_names,
-            subject_key_id: extension::<SubjectKeyIdentifier>(tbs)?.map(|id| id.0.as_bytes().to_vec()),
             constraints: extension(tbs)?,
             distribution_points: extension(tbs)?,
             not_understood: not_understood(tbs),
@@ -367,9 +368,9 @@ fn public_key(info: &x509_cert::SubjectPublicKeyInfo) -> Result<VerifyKey, Strin
             "1.2.840.10045.3.1.7" => Curve::P256,
             "1.3.132.0.34" => Curve::P384,
             "1.3.132.0.35" => Curve::P521,
-            other => return Err(format!("key is on the unsupported curve {other}: P-256, P-384 or P-521")),
+            _ => return Err(format!("key is on the unsupported curve {}: P-256, P-384 or P-521", called(&named))),
         };
         return VerifyKey::ecdsa(curve, bytes);
     }
-    Err(format!("key has the unsupported algorithm {}: RSA or ECDSA", info.algorithm.oid))
+    Err(format!("key has the unsupported algorithm {}: RSA or ECDSA", called(&info.algorithm.oid)))
 }

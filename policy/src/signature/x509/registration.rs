@@ -19,8 +19,10 @@ pub fn register(bytes: &[u8], now: Time) -> Result<Registration, Refusal> {
     if let Some(reason) = certificate.usage_problem() {
         return Err(Refusal::new(format!("certificate {reason}")));
     }
+    // Its key first: a certificate that its own key signed is refused for that.
+    let registration = registration(&certificate, now)?;
     refuse_weak_signature(&certificate)?;
-    registration(&certificate, now)
+    Ok(registration)
 }
 
 /// Registers a root whose word is taken for the certificates below it: PEM or DER, exactly one,
@@ -45,9 +47,9 @@ fn refuse_weak_signature(certificate: &Certificate) -> Result<(), Refusal> {
     match certificate.scheme_problem() {
         None => Ok(()),
         Some(NotTaken::Weak(name)) => Err(Refusal::new(format!("certificate is signed with {name}, which is broken"))),
-        Some(NotTaken::Unknown(name)) => {
-            Err(Refusal::new(format!("certificate is signed with {name}: RSA PKCS#1 or ECDSA with SHA-2")))
-        }
+        Some(NotTaken::Unknown(name)) => Err(Refusal::new(format!(
+            "certificate is signed with {name}, which is not supported: RSA PKCS#1 or ECDSA with SHA-2"
+        ))),
     }
 }
 
@@ -69,7 +71,7 @@ fn registration(certificate: &Certificate, now: Time) -> Result<Registration, Re
     named.sort();
     named.dedup();
     if certificate.not_after() < now {
-        notes.push(format!("the certificate expired on {}", certificate.not_after().date()));
+        notes.push(format!("the certificate expired on {}: it brings nothing new in", certificate.not_after().date()));
     } else if now < certificate.validity.from {
         notes.push(format!("the certificate is not valid before {}", certificate.validity.from.date()));
     }
@@ -157,12 +159,17 @@ mod tests {
                 &["EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-pkeyopt", "ec_param_enc:explicit"],
                 "name its curve",
             ),
-            ("odd", &["EC", "-pkeyopt", "ec_paramgen_curve:secp256k1"], "unsupported curve"),
-            ("edwards", &["ED25519"], "unsupported algorithm"),
+            ("odd", &["EC", "-pkeyopt", "ec_paramgen_curve:secp256k1"], "unsupported curve secp256k1:"),
+            ("pool", &["EC", "-pkeyopt", "ec_paramgen_curve:brainpoolP256r1"], "unsupported curve brainpoolP256r1:"),
+            ("edwards", &["ED25519"], "unsupported algorithm Ed25519:"),
         ] {
             pki.issue(Make { key, ..make(name, "sub", LEAF) });
             assert!(refused(register(&pki.pem(name), now())).contains(word), "{name}");
         }
+        // Not for the signature on it, which says nothing to its holder.
+        let own = ["req", "-x509", "-key", "edwards.key", "-subj", "/CN=own", "-addext", "basicConstraints=CA:false"];
+        let own = pki.openssl(&own, b"");
+        assert!(refused(register(&own, now())).contains("unsupported algorithm Ed25519:"));
         pki.issue(Make { key: RSA, ..make("good", "sub", LEAF) });
         assert!(register(&pki.pem("good"), now()).is_ok());
     }
@@ -226,6 +233,9 @@ mod tests {
     fn an_expired_certificate_is_registered_with_a_note() {
         let pki = Pki::usual();
         pki.issue(Make { until: "20350501000000Z", key: P256, ..make("late", "sub", LEAF) });
-        assert_eq!(register(&pki.pem("late"), now()).unwrap().notes, ["the certificate expired on 2035-05-01"]);
+        assert_eq!(
+            register(&pki.pem("late"), now()).unwrap().notes,
+            ["the certificate expired on 2035-05-01: it brings nothing new in"]
+        );
     }
 }
