@@ -2,7 +2,7 @@
 //!
 //! Lines are plain text without control characters; a forge's face may put its own prefix before each.
 
-use crate::rule::Answers;
+use crate::rule::{Answers, missing_object};
 use crate::verdict::{Decision, Effect, Finding, Mode, Subject, Verdict};
 use std::collections::{HashMap, HashSet};
 
@@ -62,6 +62,8 @@ fn target(verdict: &Verdict) -> String {
 fn cause(verdict: &Verdict, findings: &[&Finding], groups: &[Group<'_>]) -> String {
     let mut commits: Vec<_> = findings
         .iter()
+        // A commit that is not there is none of the new ones.
+        .filter(|finding| finding.id() != missing_object::RULE.id)
         .filter_map(|finding| if let Subject::Commit(id) = &finding.subject { Some(id) } else { None })
         .collect();
     commits.sort();
@@ -238,6 +240,18 @@ mod tests {
     fn a_hundred_unsigned_commits_are_no_wall_of_text() {
         let findings = (0..100).map(|byte| unsigned(byte, "wip")).collect();
         insta::assert_snapshot!(render(&verdict(&["refs/heads/main", "refs/heads/b"], 100, findings)).join("\n"));
+    }
+
+    #[test]
+    fn a_missing_parent_is_no_new_commit() {
+        let missing = || {
+            let problem = Problem::new(&rule::missing_object::RULE, "is neither in the push nor on the server");
+            problem.about(Subject::Commit(id(7)))
+        };
+        let lines = render(&verdict(&["refs/heads/main"], 1, vec![missing()]));
+        assert_eq!(lines[0], "countersign: push to main rejected: part of its history is missing");
+        let lines = render(&verdict(&["refs/heads/main"], 2, vec![unsigned(1, "wip"), missing()]));
+        assert_eq!(lines[0], "countersign: push to main rejected: 1 of 2 new commits cannot come in");
     }
 
     #[test]

@@ -144,3 +144,29 @@ parent $tag"; do
         assert!(!moved.succeeded() && moved.stderr.contains("[malformed-object]"), "{}", moved.stderr);
     }
 }
+
+#[test]
+fn a_missing_parent_is_no_new_commit() {
+    let mut site = Site::new();
+    let app = site.repository("app");
+    site.install(&app);
+    let alice = site.member("alice", Kind::SshEd25519, &app);
+    alice.commit("a");
+    assert!(site.push(&alice, &["main"]).succeeded());
+    alice.commit("b");
+    let orphan = alice.commit("c");
+    // Only the last one reaches the server, behind git's checks.
+    let pack = std::process::Command::new("bash")
+        .args(["-ec", "git rev-list --objects -1 $0 | cut -d' ' -f1 | git pack-objects -q --stdout", &orphan])
+        .current_dir(alice.station.folder())
+        .output()
+        .expect("bash");
+    let mut unpack = site.server.unix_user().command("git", site.server.home());
+    assert!(run(unpack.current_dir(&app.path).args(["unpack-objects", "-q"]), &pack.stdout).succeeded());
+    let moved = site.server.git(&app, &["update-ref", "refs/heads/odd", &orphan]);
+    assert!(!moved.succeeded() && moved.stderr.contains("[missing-object]"), "{}", moved.stderr);
+    assert!(moved.stderr.contains("rejected: part of its history is missing"), "{}", moved.stderr);
+    let verdict = moved.stderr.lines().find_map(|line| line.strip_prefix("verdict ")?.split(' ').next());
+    let audit = site.ask(&["audit", "push", verdict.expect("a verdict")]);
+    assert_eq!(audit["commits"]["judged"], 1, "{audit}");
+}

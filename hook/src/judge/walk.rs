@@ -226,7 +226,10 @@ impl Case<'_> {
             {
                 self.rely_on_signer(signer, judgement);
             }
-            if shared.counted.insert(*id) {
+            // What is not there is no new commit.
+            let is_there =
+                objections.iter().all(|objection| objection.problem.rule.id != rule::missing_object::RULE.id);
+            if is_there && shared.counted.insert(*id) {
                 judgement.counts.judged += 1;
                 judgement.counts.by_receipt += u64::from(carried && !objections.is_empty());
             }
