@@ -79,7 +79,8 @@ pub fn read_updates(input: impl Read, limits: &Limits) -> Result<Vec<RefUpdate>,
         if old.format() != new.format() || *format.get_or_insert(old.format()) != old.format() {
             return Err(InputError::MixedFormats(number));
         }
-        if name.is_empty() || name.contains(&0) {
+        // A client can name a ref so that nothing is left; git refuses that name after us.
+        if name.contains(&0) {
             return Err(InputError::Malformed(number));
         }
         if name.len() > limits.ref_name_bytes {
@@ -109,6 +110,7 @@ mod tests {
         assert!(updates[0].is_creation() && updates[1].is_deletion());
         assert_eq!(updates[0].name.as_bytes(), b"refs/heads/ma in");
         assert!(read("").unwrap().is_empty());
+        assert_eq!(read(&format!("{z} {a} \n")).unwrap()[0].name.as_bytes(), b"", "a name like others");
         assert_eq!(read(&format!("ref:refs/heads/a ref:refs/heads/b HEAD\n{z} {a} refs/heads/x\n")).unwrap().len(), 1);
         let made_direct = read(&format!("ref:refs/heads/a {a} refs/heads/b\n")).unwrap();
         assert!(made_direct[0].is_creation(), "what a symbolic ref becomes is judged");
@@ -120,7 +122,7 @@ mod tests {
         for bad in [
             "x y z\n".to_owned(),
             format!("{a} {z}\n"),
-            format!("{a} {z} \n"),
+            format!("{a} {z} refs/heads/\0\n"),
             format!("{a} {} refs/heads/x\n", "0".repeat(64)),
             format!("{a} {z} refs/heads/{}\n", "x".repeat(40)),
             format!("{z} {a} refs/heads/x\n").repeat(4),

@@ -316,8 +316,10 @@ impl RefName {
     /// How people call it: `main` for `refs/heads/main`, made safe for a terminal.
     pub fn shown(&self) -> String {
         let short = self.branch().or_else(|| self.tag()).filter(|short| !short.starts_with(b"refs/"));
-        let bytes = short.unwrap_or(&self.0);
-        crate::text::shown_bytes(bytes, 120)
+        match short.unwrap_or(&self.0) {
+            b"" => "a ref without a name".to_owned(),
+            bytes => crate::text::shown_bytes(bytes, 120),
+        }
     }
 }
 
@@ -381,6 +383,7 @@ mod tests {
             assert!(!fit(name.as_bytes()), "{name:?}");
         }
         assert_eq!(RefName::new(b"refs/tags/refs/heads/main").shown(), "refs/tags/refs/heads/main");
+        assert_eq!(RefName::new(b"").shown(), "a ref without a name");
     }
 
     #[test]

@@ -38,6 +38,7 @@ fn a_ref_called_like_a_file_of_the_repository_is_denied_and_the_file_not_read() 
         ("HEAD", "unknown-namespace"),
         ("refs/heads/../../config", "ref-denied"),
         ("refs/heads//main", "ref-denied"),
+        ("", "ref-denied"),
         ("refs/heads/a\u{1b}[31m", "ref-denied"),
         ("refs/heads/x.lock", "ref-denied"),
     ] {

@@ -184,7 +184,8 @@ impl Case<'_> {
             new: update.new,
             level: target.level.map_or(0, Level::number),
         });
-        if update.name.as_bytes().starts_with(b"refs/") && !update.name.is_well_formed() {
+        let name = update.name.as_bytes();
+        if (name.is_empty() || name.starts_with(b"refs/")) && !update.name.is_well_formed() {
             let problem = Problem::new(&rule::ref_denied::RULE, "has a name that git gives no ref");
             judgement
                 .findings
