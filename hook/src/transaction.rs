@@ -87,6 +87,7 @@ fn check(
     let mut holding = HashSet::new();
     let known = ledger.read().repository_at(repository.path_text()?)?.map(|known| known.id);
     for update in updates {
+        // A symbolic ref is moved under two names; the verdict on either names both.
         match known.as_ref().map(|id| accepted(&ledger, id, &update)).transpose()?.flatten() {
             Some(verdict) if holding.contains(&verdict.id.verdict) && !is_retirement(&verdict) => {}
             Some(verdict) => {
@@ -101,7 +102,6 @@ fn check(
             None => unjudged.push(update),
         }
     }
-    // A symbolic ref is moved under two names; a verdict on either is a verdict on both.
     drop(ledger);
     if unjudged.is_empty() {
         return Ok(Outcome::silent(0));

@@ -31,8 +31,6 @@ pub enum WalkError<E> {
     Git(#[from] GitError),
     #[error("the time for judging this push ran out")]
     OutOfTime,
-    #[error("more than {0} commits")]
-    TooMany(usize),
     #[error("{0}")]
     Trust(E),
 }
@@ -175,7 +173,7 @@ pub struct Parents(HashMap<ObjectId, Vec<ObjectId>>);
 
 /// Walks from `new` down to what `trust` vouches for or the `old` tips reach. Each commit that may have to be
 /// judged is handed to `meet` at once, so that judging can go on beside the walk; some of them may turn out to be
-/// vouched for after all, and are then not in the result.
+/// vouched for after all, and are then not in the result. `None`: there are more than the bounds allow.
 pub fn new_commits<T: Trust>(
     (objects, format): (&Objects, ObjectFormat),
     new: &[ObjectId],
@@ -184,7 +182,7 @@ pub fn new_commits<T: Trust>(
     bounds: Bounds,
     parents: &mut Parents,
     meet: &mut dyn FnMut(ObjectId, Met<'_>),
-) -> Result<NewHistory, WalkError<T::Error>> {
+) -> Result<Option<NewHistory>, WalkError<T::Error>> {
     let mut walk = Walk { objects, format, bounds, flags: HashMap::new(), queue: BinaryHeap::new(), open: 0, steps: 0 };
     let old: HashSet<ObjectId> = old.iter().copied().collect();
     let mut history = NewHistory::default();
@@ -200,7 +198,9 @@ pub fn new_commits<T: Trust>(
         } else if !objects.in_quarantine(&id) {
             // A trusted tag is nobody's parent.
             if walk.is_no_commit(&id)? {
-                history.take(id, bounds)?;
+                if !history.take(id, bounds) {
+                    return Ok(None);
+                }
                 visit(&walk, id, parents, meet)?;
             } else if trust.vouches(&id).map_err(WalkError::Trust)? {
                 history.by_others = true;
@@ -208,7 +208,9 @@ pub fn new_commits<T: Trust>(
                 strangers.push(id);
             }
         } else {
-            history.take(id, bounds)?;
+            if !history.take(id, bounds) {
+                return Ok(None);
+            }
             for &parent in visit(&walk, id, parents, meet)? {
                 if seen.insert(parent) {
                     queue.push_back(parent);
@@ -217,7 +219,7 @@ pub fn new_commits<T: Trust>(
         }
     }
     if strangers.is_empty() {
-        return Ok(history);
+        return Ok(Some(history));
     }
     history.by_others = true;
     let met: HashSet<ObjectId> = history.commits.iter().copied().collect();
@@ -226,17 +228,21 @@ pub fn new_commits<T: Trust>(
     for id in unsettled {
         // What the push brought along although it was here was met above.
         if !met.contains(&id) {
-            history.take(id, bounds)?;
+            if !history.take(id, bounds) {
+                return Ok(None);
+            }
             visit(&walk, id, parents, meet)?;
         }
     }
-    Ok(history)
+    Ok(Some(history))
 }
 
 impl NewHistory {
-    fn take<E>(&mut self, id: ObjectId, bounds: Bounds) -> Result<(), WalkError<E>> {
+    /// False: that was one too many.
+    #[must_use]
+    fn take(&mut self, id: ObjectId, bounds: Bounds) -> bool {
         self.commits.push(id);
-        if self.commits.len() > bounds.commits { Err(WalkError::TooMany(bounds.commits)) } else { Ok(()) }
+        self.commits.len() <= bounds.commits
     }
 }
 

@@ -281,7 +281,6 @@ fn walk_error(error: WalkError<LedgerError>) -> JudgeError {
     match error {
         WalkError::Git(error) => JudgeError::Git(error),
         WalkError::OutOfTime => JudgeError::OutOfTime,
-        WalkError::TooMany(limit) => JudgeError::Git(crate::git::GitError::Odb(format!("more than {limit} commits"))),
         WalkError::Trust(error) => JudgeError::Ledger(error),
     }
 }

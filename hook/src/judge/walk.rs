@@ -4,7 +4,7 @@ use super::facts::{Examiner, Facts};
 use super::refs::RefRules;
 use super::trust::LedgerTrust;
 use super::{Case, JudgeError, Judgement, Shared, carry, walk_error};
-use crate::git::history::{NewHistory, WalkError, new_commits};
+use crate::git::history::{NewHistory, new_commits};
 use crate::git::objects::{Kind, Objects};
 use crate::ledger::{Pack, PackBuilder, Signer};
 use countersign_policy::commit::Commit;
@@ -75,15 +75,11 @@ impl Case<'_> {
         let met = trust.baselines_met();
         let unused = std::mem::take(&mut trust.unused);
         shared.facts.add(more);
-        let history = match walked {
-            Ok(history) => history,
-            Err(WalkError::TooMany(limit)) => {
-                let reason = format!("brings in more than {limit} new commits");
-                let subject = places.first().map_or(Subject::Push, |name| Subject::Ref(name.clone()));
-                judgement.findings.push(Problem::new(&rule::limit_exceeded::RULE, reason).about(subject));
-                return Ok(Walked::default());
-            }
-            Err(error) => return Err(walk_error(error)),
+        let Some(history) = walked.map_err(walk_error)? else {
+            let reason = format!("brings in more than {} new commits", self.bounds().commits);
+            let subject = places.first().map_or(Subject::Push, |name| Subject::Ref(name.clone()));
+            judgement.findings.push(Problem::new(&rule::limit_exceeded::RULE, reason).about(subject));
+            return Ok(Walked::default());
         };
         judgement.baselines_used.extend(met);
         let judged = self.judge_commits(rules, &history, &shared.facts, level, places, (old, &unused))?;

@@ -141,6 +141,16 @@ impl KeyType {
         Self::ALL.into_iter().find(|kind| kind.certificate_name() == name)
     }
 
+    /// How the encoding calls the curve of an ECDSA key; empty for other kinds.
+    fn curve_name(self) -> &'static str {
+        match self {
+            KeyType::Ecdsa(Curve::P256) | KeyType::SkEcdsa => "nistp256",
+            KeyType::Ecdsa(Curve::P384) => "nistp384",
+            KeyType::Ecdsa(Curve::P521) => "nistp521",
+            KeyType::Ed25519 | KeyType::SkEd25519 | KeyType::Rsa => "",
+        }
+    }
+
     pub fn is_security_key(self) -> bool {
         matches!(self, KeyType::SkEd25519 | KeyType::SkEcdsa)
     }
@@ -163,12 +173,7 @@ impl<'a> PublicKey<'a> {
         match kind {
             KeyType::Ed25519 | KeyType::SkEd25519 => key.point = reader.string()?,
             KeyType::Ecdsa(_) | KeyType::SkEcdsa => {
-                let curve: &[u8] = match kind {
-                    KeyType::Ecdsa(Curve::P384) => b"nistp384",
-                    KeyType::Ecdsa(Curve::P521) => b"nistp521",
-                    _ => b"nistp256",
-                };
-                if reader.string()? != curve {
+                if reader.string()? != kind.curve_name().as_bytes() {
                     return Err(Garbled);
                 }
                 key.point = reader.string()?;
@@ -191,12 +196,7 @@ impl<'a> PublicKey<'a> {
         match self.kind {
             KeyType::Ed25519 | KeyType::SkEd25519 => put_string(&mut out, self.point)?,
             KeyType::Ecdsa(_) | KeyType::SkEcdsa => {
-                let curve: &[u8] = match self.kind {
-                    KeyType::Ecdsa(Curve::P384) => b"nistp384",
-                    KeyType::Ecdsa(Curve::P521) => b"nistp521",
-                    _ => b"nistp256",
-                };
-                put_string(&mut out, curve)?;
+                put_string(&mut out, self.kind.curve_name().as_bytes())?;
                 put_string(&mut out, self.point)?;
             }
             KeyType::Rsa => {

@@ -186,9 +186,6 @@ impl Certificate {
         if tbs.signature() != certificate.signature_algorithm() {
             return Err(Broken::TwoAlgorithms);
         }
-        let instant = |time: x509_cert::time::Time| {
-            Time::from_unix_seconds(i64::try_from(time.to_unix_duration().as_secs()).unwrap_or(i64::MAX))
-        };
         let alternative_names = extension::<SubjectAltName>(tbs)?.map(|names| names.0).unwrap_or_default();
         if alternative_names.len() > NAMES_MAX {
             return Err(Broken::TooManyNames);
@@ -328,6 +325,11 @@ impl Certificate {
     pub(super) fn scheme_problem(&self) -> Option<&NotTaken> {
         self.scheme.as_ref().err()
     }
+}
+
+/// Whole seconds, as certificates and revocation lists have them.
+pub(super) fn instant(time: x509_cert::time::Time) -> Time {
+    Time::from_unix_seconds(i64::try_from(time.to_unix_duration().as_secs()).unwrap_or(i64::MAX))
 }
 
 /// The extension, at most once.

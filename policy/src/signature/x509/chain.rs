@@ -42,7 +42,6 @@ impl<'a> Chain<'a> {
         self.links.iter().copied().zip(issuers)
     }
 
-    /// The certificates that have expired by `now`, root included.
     /// The first instant at which one more certificate counts as expired.
     pub(super) fn next_end(&self, now: Time) -> Option<Time> {
         let all = self.links.iter().copied().chain([&self.root.certificate]);
@@ -50,6 +49,7 @@ impl<'a> Chain<'a> {
         ends.min().map(|end| end.plus(std::time::Duration::from_millis(1)))
     }
 
+    /// The certificates that have expired by `now`, root included.
     pub(super) fn expired(&self, now: Time) -> impl Iterator<Item = &'a Certificate> {
         let all = self.links.iter().copied().chain([&self.root.certificate]);
         all.filter(move |certificate| certificate.not_after() < now)

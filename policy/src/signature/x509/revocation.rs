@@ -3,7 +3,7 @@
 //! They are checked here and not by `dirmngr`: a hook fetches nothing from where a certificate says,
 //! and a list that is missing has to be told from one that clears the certificate.
 
-use super::certificate::{Certificate, Scheme};
+use super::certificate::{Certificate, Scheme, instant};
 use super::chain::Chain;
 use crate::time::Time;
 use der::asn1::ObjectIdentifier;
@@ -136,9 +136,6 @@ impl List {
         if tbs.signature != list.signature_algorithm {
             return None;
         }
-        let instant = |time: x509_cert::time::Time| {
-            Time::from_unix_seconds(i64::try_from(time.to_unix_duration().as_secs()).unwrap_or(i64::MAX))
-        };
         let mut revoked: Vec<Revoked> = tbs
             .revoked_certificates
             .iter()
