@@ -2,7 +2,7 @@
 //!
 //! Lines are plain text without control characters; a forge's face may put its own prefix before each.
 
-use crate::rule::{Answers, missing_object};
+use crate::rule::{Answers, missing_object, owner_in_grace};
 use crate::verdict::{Decision, Effect, Finding, Mode, Subject, Verdict};
 use std::collections::{HashMap, HashSet};
 
@@ -15,12 +15,23 @@ pub const GROUPS_SHOWN: usize = 6;
 /// Characters of a commit's title; the id finds the rest.
 const TITLE_MAX: usize = 40;
 
-/// The whole message, one element a line. An accepted push is one line.
+/// The whole message, one element a line. An accepted push is one line, but for what will end soon.
 pub fn render(verdict: &Verdict) -> Vec<String> {
-    match verdict.decision {
+    let mut lines = match verdict.decision {
         Decision::Accept => vec![format!("countersign: accepted, verdict {}", verdict.verdict)],
         Decision::Deny | Decision::Undecided => refusal(verdict),
-    }
+    };
+    lines.extend(verdict.findings.iter().filter(|finding| is_told(finding)).map(note));
+    lines
+}
+
+/// Notes are for the record; this one is for whoever pushes, while there is time to do something.
+fn is_told(finding: &Finding) -> bool {
+    finding.id() == owner_in_grace::RULE.id
+}
+
+fn note(finding: &Finding) -> String {
+    format!("countersign: note: {} {}   [{}]", subject(finding), finding.problem.reason, finding.id())
 }
 
 fn refusal(verdict: &Verdict) -> Vec<String> {
@@ -223,6 +234,22 @@ mod tests {
     #[test]
     fn an_accepted_push_is_one_line() {
         assert_eq!(render(&verdict(&["refs/heads/main"], 3, vec![])), ["countersign: accepted, verdict 01JDQ3V8T0Z4"]);
+    }
+
+    #[test]
+    fn an_owner_in_grace_is_told_with_each_push() {
+        let note = || {
+            let reason = "rests on the service account bot, which needs a new owner before 2026-12-01";
+            Problem::new(&rule::owner_in_grace::RULE, reason).about(Subject::Push)
+        };
+        let told = "countersign: note: this push rests on the service account bot, which needs a new owner before \
+                    2026-12-01   [owner-in-grace]";
+        let accepted = render(&verdict(&["refs/heads/main"], 1, vec![note()]));
+        assert_eq!(accepted, ["countersign: accepted, verdict 01JDQ3V8T0Z4", told]);
+        let refused = render(&verdict(&["refs/heads/main"], 1, vec![unsigned(1, "wip"), note()]));
+        assert_eq!(refused.last().map(String::as_str), Some(told));
+        let carried = Problem::new(&rule::carried::RULE, "comes in by an earlier receipt").about(Subject::Push);
+        assert_eq!(render(&verdict(&["refs/heads/main"], 1, vec![carried])).len(), 1, "other notes are for the record");
     }
 
     #[test]
