@@ -209,3 +209,303 @@ pub fn objections_at(place: &Place<'_>, signer: &SignedBy, policy: &Policy, now:
     let probation = rule::signer_on_probation::check(signer.person(), place.level, &policy.people, now);
     scope.into_iter().chain(probation).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keyring::{Change, Compromised, Key, Lifecycle, Person, RetireReason, Retired};
+    use crate::signature::ssh::register;
+    use crate::signature::tests::ssh::Forge;
+    use crate::testing::{self, MemoryKeyring, NoX509};
+    use crate::time::Span;
+
+    const LEAST: &str = "version: 1\nmode: enforce\nkeyring: keyring\nledger: ledger.db\n";
+    const NOW: i64 = 1_770_000_000;
+    const TREE: &str = "tree 4b825dc642cb6eb9a060e54bf8d69288fbee4904\n";
+    const PARENT: &str = "parent 1111111111111111111111111111111111111111\n";
+
+    fn now() -> Time {
+        Time::from_unix_seconds(NOW)
+    }
+
+    fn line(role: &str, email: &str, seconds: i64) -> String {
+        format!("{role} X <{email}> {seconds} +0000\n")
+    }
+
+    /// A server with one policy, and Alice with one key.
+    struct Scene {
+        policy: Policy,
+        alice: Person,
+        others: MemoryKeyring,
+        forge: Forge,
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            Scene::under("")
+        }
+
+        fn under(policy: &str) -> Self {
+            let forge = Forge::new();
+            let mut alice = testing::person("E1001", "alice@example.com").unwrap();
+            alice.keys = vec![testing::key(register(&forge.line()).unwrap())];
+            let policy = Policy::parse(format!("{LEAST}{policy}").as_bytes()).unwrap();
+            Scene { policy, alice, others: MemoryKeyring::default(), forge }
+        }
+
+        fn with_key(change: impl FnOnce(&mut Key)) -> Self {
+            let mut scene = Scene::new();
+            change(&mut scene.alice.keys[0]);
+            scene
+        }
+
+        fn on_ground<T>(&self, judge: impl FnOnce(&Ground<'_>) -> T) -> T {
+            let keyring = self.others.clone().with(self.alice.clone());
+            let format = ObjectFormat::Sha1;
+            judge(&Ground { policy: &self.policy, keyring: &keyring, x509: &NoX509, now: now(), format })
+        }
+
+        fn signed(&self, headers: &str, message: &str) -> Vec<u8> {
+            let block = self.forge.sign(format!("{headers}\n{message}").as_bytes());
+            let folded = String::from_utf8(block).unwrap().trim_end().replace('\n', "\n ");
+            format!("{headers}gpgsig {folded}\n\n{message}").into_bytes()
+        }
+
+        fn commit(&self, author: &str, committer: &str) -> Examined {
+            let headers = [TREE, PARENT, author, committer].concat();
+            self.on_ground(|ground| ground.examine_commit(&self.signed(&headers, "m\n")))
+        }
+
+        /// A commit by Alice, as she would make it now.
+        fn plain(&self) -> Examined {
+            self.commit(&line("author", "alice@example.com", NOW), &line("committer", "alice@example.com", NOW))
+        }
+
+        fn tag(&self, tagger: &str, message: &str, name: &str) -> Examined {
+            let text = format!("object {}\ntype commit\ntag v1\n{tagger}\n{message}", "1".repeat(40));
+            let raw = [text.as_bytes(), &self.forge.sign(text.as_bytes())].concat();
+            let tag = Tag::parse(&raw, ObjectFormat::Sha1).unwrap();
+            self.on_ground(|ground| ground.examine_tag(&tag, name.as_bytes()))
+        }
+    }
+
+    fn said(examined: &Examined) -> Vec<(&'static str, Answers)> {
+        examined.objections.iter().map(|objection| (objection.problem.rule.id, objection.answers)).collect()
+    }
+
+    fn ids(examined: &Examined) -> Vec<&'static str> {
+        examined.objections.iter().map(|objection| objection.problem.rule.id).collect()
+    }
+
+    #[test]
+    fn nothing_speaks_against_a_commit_by_an_active_person() {
+        let scene = Scene::new();
+        let examined = scene.plain();
+        assert_eq!(said(&examined), []);
+        assert_eq!(examined.signer.unwrap().person().id.as_str(), "E1001");
+        assert_eq!((examined.title.as_deref(), examined.is_root), (Some("m"), false));
+        let headers =
+            [TREE, &line("author", "alice@example.com", NOW), &line("committer", "alice@example.com", NOW)].concat();
+        let root = scene.on_ground(|ground| ground.examine_commit(&scene.signed(&headers, "m\n")));
+        assert!(root.is_root && root.signer.is_some());
+    }
+
+    #[test]
+    fn without_a_signer_nothing_is_answered_by_a_receipt() {
+        let scene = Scene::new();
+        let headers =
+            [TREE, &line("author", "alice@example.com", NOW), &line("committer", "alice@example.com", NOW)].concat();
+        let unsigned = scene.on_ground(|ground| ground.examine_commit(format!("{headers}\nm").as_bytes()));
+        assert_eq!(said(&unsigned), [("unsigned", Answers::Never)]);
+        assert!(unsigned.signer.is_none() && unsigned.is_root);
+        let broken = scene.on_ground(|ground| ground.examine_commit(b"tree x\n"));
+        assert_eq!(said(&broken), [("malformed-object", Answers::Never)]);
+        assert!(broken.signer.is_none() && broken.title.is_none());
+    }
+
+    #[test]
+    fn h01_dates_may_run_ahead_by_what_clocks_differ_and_no_more() {
+        let scene = Scene::under("signatures: {clock_skew: 5m}\n");
+        let (on_time, ahead) = (NOW + 300, NOW + 301);
+        let at = |author, committer| {
+            ids(&scene.commit(
+                &line("author", "alice@example.com", author),
+                &line("committer", "alice@example.com", committer),
+            ))
+        };
+        assert_eq!(at(on_time, on_time), [""; 0]);
+        assert_eq!(at(ahead, on_time), ["time-skew"]);
+        assert_eq!(at(on_time, ahead), ["time-skew"]);
+    }
+
+    #[test]
+    fn a_commit_has_as_many_parents_as_the_policy_allows() {
+        let scene = Scene::under("limits: {parents: 3}\n");
+        let with = |parents: usize| {
+            let alice = |role| line(role, "alice@example.com", NOW);
+            let headers = [TREE, &PARENT.repeat(parents), &alice("author"), &alice("committer")].concat();
+            ids(&scene.on_ground(|ground| ground.examine_commit(&scene.signed(&headers, "m\n"))))
+        };
+        assert_eq!(with(3), [""; 0]);
+        assert_eq!(with(4), ["limit-exceeded"]);
+    }
+
+    #[test]
+    fn a03_a_nul_in_the_message_is_held_against_the_signer() {
+        let scene = Scene::new();
+        let alice = |role| line(role, "alice@example.com", NOW);
+        let raw = scene.signed(&[TREE, &alice("author"), &alice("committer")].concat(), "m\0hidden");
+        let examined = scene.on_ground(|ground| ground.examine_commit(&raw));
+        assert_eq!(ids(&examined), ["malformed-object"]);
+        assert!(examined.signer.is_some());
+        assert_eq!(ids(&scene.tag(&line("tagger", "alice@example.com", NOW), "m\0\n", "v1")), ["malformed-object"]);
+    }
+
+    #[test]
+    fn the_names_in_a_commit_are_the_signers_where_the_policy_says_so() {
+        let mine = "alice@example.com";
+        for (policy, author, committer, says) in [
+            ("", "bob@example.com", mine, None),
+            ("", mine, "bob@example.com", Some("identity-mismatch")),
+            ("identity: {committer_is_signer: false}\n", mine, "bob@example.com", None),
+            ("identity: {author_is_signer: true}\n", mine, mine, None),
+            ("identity: {author_is_signer: true}\n", "bob@example.com", mine, Some("author-mismatch")),
+        ] {
+            let examined =
+                Scene::under(policy).commit(&line("author", author, NOW), &line("committer", committer, NOW));
+            assert_eq!(ids(&examined), Vec::from_iter(says), "{policy:?} {author} {committer}");
+        }
+        let tag = |policy, tagger: &str| ids(&Scene::under(policy).tag(tagger, "m\n", "v1"));
+        let bob = line("tagger", "bob@example.com", NOW);
+        assert_eq!(tag("", &bob), ["identity-mismatch"]);
+        assert_eq!(tag("identity: {committer_is_signer: false}\n", &bob), [""; 0]);
+        assert_eq!(tag("", ""), ["identity-mismatch"], "b13: a tag without a tagger names nobody");
+    }
+
+    #[test]
+    fn an_address_that_was_the_signers_once_is_answered_by_a_receipt() {
+        let mut scene = Scene::new();
+        let address = |seconds| Span { from: Time::MIN, until: Some(Time::from_unix_seconds(seconds)) };
+        scene.alice.emails[0].span = address(NOW);
+        assert_eq!(said(&scene.plain()), [("identity-mismatch", Answers::KeyValidity)]);
+        scene.alice.emails[0].span = address(NOW + 1);
+        assert_eq!(said(&scene.plain()), []);
+        let of_bob = scene.commit(&line("author", "bob@example.com", NOW), &line("committer", "bob@example.com", NOW));
+        assert_eq!(said(&of_bob), [("identity-mismatch", Answers::Never)]);
+    }
+
+    #[test]
+    fn the_forges_own_key_signs_only_where_the_policy_accepts_it_and_then_for_anybody() {
+        for (policy, says) in [("", Some("forge-key-outside")), ("people: {forge_keys: accept}\n", None)] {
+            let mut scene = Scene::under(&format!("{policy}identity: {{author_is_signer: true}}\n"));
+            scene.alice.kind = PersonKind::Forge;
+            let bob = |role| line(role, "bob@example.com", NOW);
+            assert_eq!(ids(&scene.commit(&bob("author"), &bob("committer"))), Vec::from_iter(says), "{policy:?}");
+            assert_eq!(ids(&scene.tag(&bob("tagger"), "m\n", "v1")), Vec::from_iter(says), "{policy:?}");
+        }
+        assert_eq!(ids(&Scene::under("people: {forge_keys: refuse}\n").plain()), [""; 0], "Alice is no forge");
+    }
+
+    #[test]
+    fn g01_whoever_is_not_active_is_refused_and_a_suspended_person_is_not_carried() {
+        use Lifecycle::{Leave, Prehire, Suspended, Terminated};
+        for (state, answers) in [
+            (Prehire, Answers::KeyValidity),
+            (Leave, Answers::KeyValidity),
+            (Terminated, Answers::KeyValidity),
+            (Suspended, Answers::Never),
+        ] {
+            let mut scene = Scene::new();
+            scene.alice.lifecycle.push(Change { from: now(), state, abrupt: false });
+            let examined = scene.plain();
+            assert_eq!(said(&examined), [("signer-not-active", answers)], "{state:?}");
+            let problem = &examined.objections[0].problem;
+            assert_eq!((problem.state, problem.person.as_ref()), (Some(state), Some(&scene.alice.id)));
+            assert!(!problem.reason.contains(state.as_str()), "the pusher is not told which: {}", problem.reason);
+        }
+    }
+
+    #[test]
+    fn a_service_account_rests_on_a_person_who_is_there() {
+        let service = || {
+            let mut scene = Scene::new();
+            scene.alice.kind = PersonKind::Service;
+            scene
+        };
+        let mut scene = service();
+        assert_eq!(said(&scene.plain()), [("owner-not-active", Answers::Authority)], "without an owner");
+        let mut owner = testing::person("E1002", "bob@example.com").unwrap();
+        scene.alice.owner = Some(owner.id.clone());
+        assert_eq!(ids(&scene.plain()), ["keyring-unreadable"], "an owner whom the keyring does not know");
+        scene.others = MemoryKeyring::default().with(owner.clone());
+        assert_eq!(ids(&scene.plain()), [""; 0]);
+        owner.kind = PersonKind::Service;
+        scene.others = MemoryKeyring::default().with(owner.clone());
+        assert_eq!(ids(&scene.plain()), ["owner-not-active"], "an account answers for no account");
+        owner.kind = PersonKind::Human;
+        owner.lifecycle.push(Change { from: now(), state: Lifecycle::Suspended, abrupt: true });
+        scene.others = MemoryKeyring::default().with(owner);
+        assert_eq!(ids(&scene.plain()), ["owner-not-active"]);
+        let mut human = Scene::new();
+        human.alice.owner = Some(testing::person("E9", "x@example.com").unwrap().id);
+        assert_eq!(ids(&human.plain()), [""; 0], "only accounts have owners who count");
+    }
+
+    /// "Compromised since T" leaves what a receipt from before T answers; without T nothing does.
+    #[test]
+    fn a_compromise_without_a_date_is_answered_by_nothing() {
+        let marked = |since| Scene::with_key(|key| key.compromised = Some(Compromised { since, from: now() }));
+        assert_eq!(said(&marked(None).plain()), [("key-compromised", Answers::Never)]);
+        let dated = Some(Time::from_unix_seconds(NOW - 86_400));
+        assert_eq!(said(&marked(dated).plain()), [("key-compromised", Answers::KeyValidity)]);
+        let retired = Some(Retired { at: now(), reason: RetireReason::Retired });
+        let scene = Scene::with_key(|key| key.retired = retired);
+        assert_eq!(said(&scene.plain()), [("key-revoked", Answers::KeyValidity)]);
+    }
+
+    #[test]
+    fn b01_a_tag_bears_the_name_of_its_ref_and_a_date_of_today() {
+        let scene = Scene::new();
+        let tagger = line("tagger", "alice@example.com", NOW);
+        let examined = scene.tag(&tagger, "first\n", "v1");
+        assert_eq!(said(&examined), []);
+        assert_eq!((examined.title.as_deref(), examined.is_root), (Some("first"), false));
+        assert_eq!(ids(&scene.tag(&tagger, "m\n", "v2")), ["tag-name-mismatch"]);
+        let tomorrow = line("tagger", "alice@example.com", NOW + 86_400);
+        assert_eq!(ids(&scene.tag(&tomorrow, "m\n", "v1")), ["time-skew"]);
+        let raw = format!("object {}\ntype commit\ntag v1\n{tagger}\nm\n", "1".repeat(40));
+        let tag = Tag::parse(raw.as_bytes(), ObjectFormat::Sha1).unwrap();
+        let unsigned = scene.on_ground(|ground| ground.examine_tag(&tag, b"v1"));
+        assert_eq!(said(&unsigned), [("unsigned", Answers::Never)]);
+        assert!(unsigned.signer.is_none());
+    }
+
+    #[test]
+    fn what_a_signer_may_do_depends_on_the_place() {
+        let repository = RepositoryNames { path: "/srv/git/app.git".to_owned(), forge: None };
+        let objections = |scene: &Scene, name: &str, level| {
+            let signer = scene.plain().signer.unwrap();
+            let name = RefName::new(name.as_bytes());
+            let place = Place { repository: &repository, name: &name, level };
+            let found = objections_at(&place, &signer, &scene.policy, now());
+            found.into_iter().map(|it| (it.problem.rule.id, it.answers)).collect::<Vec<_>>()
+        };
+        let main = |scene: &Scene| objections(scene, "refs/heads/main", Level::Mainline);
+        let topic = |scene: &Scene| objections(scene, "refs/heads/topic", Level::Signed);
+        let free = Scene::new();
+        assert_eq!((main(&free), topic(&free)), (vec![], vec![]));
+        let mut scoped = Scene::new();
+        scoped.alice.scope = vec!["app:topic".parse().unwrap()];
+        assert_eq!((main(&scoped), topic(&scoped)), (vec![("out-of-scope", Answers::Authority)], vec![]));
+        let keyed = Scene::with_key(|key| key.scope = Some(vec!["app:topic".parse().unwrap()]));
+        assert_eq!((main(&keyed), topic(&keyed)), (vec![("out-of-scope", Answers::Authority)], vec![]));
+        for (policy, on_main) in [
+            ("", vec![("signer-on-probation", Answers::Authority)]),
+            ("people: {probation_on_mainline: note}\n", vec![]),
+        ] {
+            let mut new = Scene::under(policy);
+            new.alice.probation = vec![Span::since(Time::MIN)];
+            assert_eq!((main(&new), topic(&new)), (on_main, vec![]), "{policy:?}");
+        }
+    }
+}

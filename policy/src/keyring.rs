@@ -454,3 +454,195 @@ pub trait Keyring: Sync {
 
     fn authorities(&self) -> Result<Arc<Authorities>, KeyringError>;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    fn day(number: i64) -> Time {
+        Time::from_unix_seconds(number * 86_400)
+    }
+
+    fn span(from: i64, until: i64) -> Span {
+        Span { from: day(from), until: Some(day(until)) }
+    }
+
+    fn alice() -> Person {
+        testing::person("E1001", "alice@example.com").unwrap()
+    }
+
+    fn ssh_key() -> Key {
+        let line = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB+wAdWZaBRAWSYoS8+AwUfPL7LbfTTz6JLGwiaybL6D";
+        testing::key(crate::signature::ssh::register(line).unwrap())
+    }
+
+    fn names(path: &str, forge: Option<&str>) -> RepositoryNames {
+        RepositoryNames { path: path.to_owned(), forge: forge.map(str::to_owned) }
+    }
+
+    #[test]
+    fn a_change_of_state_takes_effect_by_itself_on_its_day() {
+        let mut alice = alice();
+        let change = |from, state, abrupt| Change { from: day(from), state, abrupt };
+        alice.lifecycle = vec![
+            change(10, Lifecycle::Active, false),
+            change(20, Lifecycle::Suspended, true),
+            change(30, Lifecycle::Active, false),
+        ];
+        let at = |number| {
+            let at = day(number);
+            (alice.state(at), alice.state_since(at), alice.left_abruptly(at), alice.is_active(at))
+        };
+        assert_eq!(at(9), (Lifecycle::Prehire, None, false, false));
+        assert_eq!(at(10), (Lifecycle::Active, Some(day(10)), false, true));
+        assert_eq!(at(20), (Lifecycle::Suspended, Some(day(20)), true, false));
+        assert_eq!(at(31), (Lifecycle::Active, Some(day(30)), false, true), "what is over is over");
+    }
+
+    #[test]
+    fn states_are_written_as_they_are_called() {
+        use Lifecycle::{Active, Leave, Prehire, Suspended, Terminated};
+        for state in [Prehire, Active, Leave, Suspended, Terminated] {
+            assert_eq!(serde_json::to_string(&state).unwrap(), format!("\"{}\"", state.as_str()));
+        }
+    }
+
+    #[test]
+    fn what_a_person_holds_is_held_for_its_span_only() {
+        let mut alice = alice();
+        let account = Account::new("gitea:alice").unwrap();
+        alice.emails = vec![Held { value: Email::new("alice@example.com").unwrap(), span: span(10, 20) }];
+        alice.accounts = vec![Held { value: account.clone(), span: span(10, 20) }];
+        alice.roles = vec![Held { value: Role::new("senior").unwrap(), span: span(10, 20) }];
+        (alice.probation, alice.watch) = (vec![span(10, 20)], vec![span(10, 20)]);
+        for (number, held) in [(9, false), (10, true), (20, false)] {
+            let at = day(number);
+            assert_eq!(alice.has_email("Alice@Example.COM", at), held, "{number}");
+            assert_eq!(alice.has_account(&account, at), held, "{number}");
+            assert_eq!(alice.has_role("senior", at), held, "{number}");
+            assert_eq!((alice.on_probation(at), alice.watched(at)), (held, held), "{number}");
+        }
+        let now = day(15);
+        assert!(!alice.has_email("bob@example.com", now));
+        assert!(!alice.has_account(&Account::new("gitea:bob").unwrap(), now));
+        assert!(!alice.has_role("reviewer", now));
+    }
+
+    #[test]
+    fn a_service_account_without_a_scope_reaches_nothing_and_a_human_everything() {
+        let (repository, main) = (names("/srv/git/app.git", None), RefName::new(b"refs/heads/main"));
+        for (kind, everywhere) in [(PersonKind::Human, true), (PersonKind::Forge, true), (PersonKind::Service, false)] {
+            let mut person = alice();
+            person.kind = kind;
+            assert_eq!(person.may_reach(&repository, &main), everywhere, "{kind:?}");
+            person.scope = vec!["app:main".parse().unwrap()];
+            assert!(person.may_reach(&repository, &main), "{kind:?}");
+            assert!(!person.may_reach(&repository, &RefName::new(b"refs/heads/topic")), "{kind:?}");
+            assert!(!person.may_reach(&names("/srv/git/other.git", None), &main), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_registered_for_one_purpose_reaches_nothing_else() {
+        let (repository, main) = (names("/srv/git/app.git", None), RefName::new(b"refs/heads/main"));
+        let mut key = ssh_key();
+        assert!(key.may_reach(&repository, &main), "without a scope wherever its person may");
+        key.scope = Some(vec!["app:deploy/*".parse().unwrap()]);
+        assert!(
+            key.may_reach(&repository, &RefName::new(b"refs/heads/deploy/1")) && !key.may_reach(&repository, &main)
+        );
+        key.scope = Some(vec![]);
+        assert!(!key.may_reach(&repository, &main), "an empty scope is none");
+    }
+
+    #[test]
+    fn a_repository_goes_by_its_path_and_by_what_the_forge_calls_it() {
+        let app = names("/srv/git/team/app.git", Some("team/app"));
+        let matches = |text: &str| app.matches(&Pattern::new(text).unwrap());
+        for text in ["app", "app.git", "a*", "team/app", "/srv/git/team/app.git", "/srv/git/team/app", "*/app"] {
+            assert!(matches(text), "{text}");
+        }
+        for text in ["team", "git", "ap", "other/app", "/srv/git/app", "team/ap"] {
+            assert!(!matches(text), "{text}");
+        }
+        assert!(!names("/srv/git/team/app.git", None).matches(&Pattern::new("team/app").unwrap()));
+    }
+
+    #[test]
+    fn a_scope_survives_its_text_and_binds_both_of_its_parts() {
+        for text in ["app", "app:main", "team/*:refs/tags/*"] {
+            assert_eq!(text.parse::<Scope>().unwrap().to_string(), text);
+            assert_eq!(serde_json::to_string(&text.parse::<Scope>().unwrap()).unwrap(), format!("\"{text}\""));
+        }
+        for bad in ["", ":", "app:", ":main"] {
+            assert!(bad.parse::<Scope>().is_err(), "{bad}");
+        }
+    }
+
+    /// A push rests on a record until the record itself says otherwise.
+    #[test]
+    fn every_edge_of_a_record_is_a_next_change() {
+        let quiet = alice();
+        assert_eq!(quiet.next_change(day(0)), None);
+        let changed = |change: &dyn Fn(&mut Person)| {
+            let mut alice = alice();
+            change(&mut alice);
+            [9, 10, 19, 20].map(|after| alice.next_change(day(after)))
+        };
+        let both = [Some(day(10)), Some(day(20)), Some(day(20)), None];
+        assert_eq!(changed(&|it| it.probation = vec![span(10, 20)]), both);
+        assert_eq!(changed(&|it| it.emails[0].span = span(10, 20)), both);
+        let account = Account::new("gitea:alice").unwrap();
+        assert_eq!(changed(&|it| it.accounts = vec![Held { value: account.clone(), span: span(10, 20) }]), both);
+        let role = Role::new("senior").unwrap();
+        assert_eq!(changed(&|it| it.roles = vec![Held { value: role.clone(), span: span(10, 20) }]), both);
+        let start = [Some(day(10)), None, None, None];
+        let leave = Change { from: day(10), state: Lifecycle::Leave, abrupt: false };
+        assert_eq!(changed(&|it| it.lifecycle.push(leave)), start);
+        let key = |change: &dyn Fn(&mut Key)| {
+            let mut key = ssh_key();
+            change(&mut key);
+            key
+        };
+        let retired = Some(Retired { at: day(10), reason: RetireReason::Retired });
+        assert_eq!(changed(&|it| it.keys = vec![key(&|key| key.retired = retired)]), start);
+        let compromised = Some(Compromised { since: None, from: day(10) });
+        assert_eq!(changed(&|it| it.keys = vec![key(&|key| key.compromised = compromised)]), start);
+    }
+
+    #[test]
+    fn an_authority_changes_when_its_marks_take_effect() {
+        let key = ssh_key();
+        let mut authority = Authority {
+            fingerprint: key.fingerprint.clone(),
+            added: Time::MIN,
+            retired: None,
+            compromised: None,
+            material: key.material,
+        };
+        assert_eq!(authority.next_change(day(0)), None);
+        authority.retired = Some(Retired { at: day(20), reason: RetireReason::Superseded });
+        authority.compromised = Some(Compromised { since: None, from: day(10) });
+        let next = [9, 10, 19, 20].map(|after| authority.next_change(day(after)));
+        assert_eq!(next, [Some(day(10)), Some(day(20)), Some(day(20)), None]);
+        let name = authority.fingerprint.clone();
+        for authorities in [
+            Authorities { ssh: vec![authority.clone()], x509: vec![] },
+            Authorities { ssh: vec![], x509: vec![authority.clone()] },
+        ] {
+            assert_eq!(authorities.find(&name), Some(&authority));
+            assert_eq!(authorities.find(&Fingerprint::new("SHA256:other").unwrap()), None);
+        }
+    }
+
+    #[test]
+    fn a_person_has_the_key_that_is_asked_for_and_no_other() {
+        let mut alice = alice();
+        let key = ssh_key();
+        alice.keys = vec![key.clone()];
+        assert_eq!(alice.key(&key.fingerprint), Some(&key));
+        assert_eq!(alice.key(&Fingerprint::new("SHA256:other").unwrap()), None);
+        assert_eq!((key.kind(), key.handles()), ("SSH key", vec![KeyHandle::Ssh(key.fingerprint.clone())]));
+    }
+}

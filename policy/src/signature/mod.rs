@@ -15,7 +15,7 @@ pub mod ssh;
 mod ssh_certificate;
 pub(crate) mod ssh_wire;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod x509;
 
 use crate::id::{Fingerprint, KeyHandle, PersonId};

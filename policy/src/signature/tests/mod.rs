@@ -2,7 +2,7 @@
 
 mod git;
 mod openpgp;
-mod ssh;
+pub mod ssh;
 mod ssh_certificate;
 
 use super::{Context, SignedBy, payload::Payload, settings::Settings};
