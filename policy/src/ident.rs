@@ -139,6 +139,13 @@ mod tests {
     }
 
     #[test]
+    fn names_in_every_script_are_names() {
+        for name in ["علی\u{200c}رضا", "दे\u{200d}व", "\u{2764}\u{fe0f}", "\u{200f}דנה"] {
+            assert!(!refused(&format!("{name} <a@x> 1 +0000")), "{name:?}");
+        }
+    }
+
+    #[test]
     fn a26_a27_names_hold_nothing_unseen() {
         assert!(Ident::parse(b"A \xe9 <a@x> 1 +0000").is_err());
         for line in

@@ -637,6 +637,14 @@ mod tests {
     }
 
     #[test]
+    fn a_key_survives_the_registry() {
+        let mut key = ssh_key();
+        key.added = day(1);
+        assert_eq!(serde_json::from_str::<Key>(&serde_json::to_string(&key).unwrap()).unwrap(), key);
+        assert!(serde_json::from_str::<Key>(&serde_json::to_string(&key).unwrap().replace("AAAA", "A!AA")).is_err());
+    }
+
+    #[test]
     fn a_person_has_the_key_that_is_asked_for_and_no_other() {
         let mut alice = alice();
         let key = ssh_key();

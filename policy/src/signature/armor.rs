@@ -130,7 +130,19 @@ mod tests {
     fn e07_any_one_width_is_taken_and_uneven_lines_are_not() {
         assert_eq!(ssh("AAAA\nAAAA\nAA==\n").unwrap(), [0; 7]);
         assert_eq!(ssh("AAAAAAAA\nAA==\n").unwrap(), [0; 7]);
-        for bad in ["AAAA\nAA\nAAAA\n", "AA\nAAAA\n", "AAAA \n", " AAAA\n", "AAAA\n\n", "AAAA\r\n", "AAA\n", "A\n"] {
+        for bad in [
+            "AAAA\nAA\nAAAA\n",
+            "AAAAAAAA\nAAAA\nAAAAAAAA\n",
+            "AAAAAAAA\nAAAA\nAAAA\n",
+            "AAAA\nAAAAAAAA\n",
+            "AA\nAAAA\n",
+            "AAAA \n",
+            " AAAA\n",
+            "AAAA\n\n",
+            "AAAA\r\n",
+            "AAA\n",
+            "A\n",
+        ] {
             assert_eq!(ssh(bad).unwrap_err().rule.id, "malformed-signature", "{bad:?}");
         }
     }
@@ -169,6 +181,8 @@ mod tests {
         assert_eq!(pgp("\nAAAA\n").unwrap(), [0; 3]);
         assert_eq!(pgp("Version: 1\nComment: Reviewed-by: Victim\n\nAAAA\n=AAAA\n").unwrap(), [0; 3]);
         assert_eq!(pgp("Comment:\n\nAAAA\n=zzzz\n").unwrap(), [0; 3]);
+        assert_eq!(pgp("\nAAAAAAA\nAAAAA\n").unwrap(), [0; 9], "five characters are a checksum only behind `=`");
+        assert!(pgp("\nAAAA\n=AAA\n").is_err() && pgp("\nAAAA\n=AAAAA\n").is_err(), "a checksum has four digits");
         assert!(pgp("AAAA\n").is_err(), "without the empty line it is no armor");
         assert!(pgp("junk\n\nAAAA\n").is_err());
         assert!(pgp("\nAAAA\n=AAAA\nAAAA\n").is_err());

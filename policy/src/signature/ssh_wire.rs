@@ -274,7 +274,6 @@ impl<'a> RawSignature<'a> {
             (_, label) if label.starts_with("webauthn-sk-") => return Err(BadSignature::WebAuthn),
             (KeyType::Rsa, "rsa-sha2-256") => Hash::Sha256,
             (KeyType::Rsa, "rsa-sha2-512") => Hash::Sha512,
-            (KeyType::Rsa, _) => return Err(BadSignature::WrongKind),
             (kind, label) if label != kind.name() => return Err(BadSignature::WrongKind),
             (KeyType::Ecdsa(Curve::P384), _) => Hash::Sha384,
             (KeyType::Ecdsa(Curve::P521), _) => Hash::Sha512,
@@ -347,6 +346,29 @@ mod tests {
         }
     }
 
+    /// A certificate's key must be found under the name it is registered by.
+    #[test]
+    fn a_key_is_written_as_it_was_read() {
+        let curve = |name: &[u8]| [string(name), string(&[4; 65])].concat();
+        let rsa = |modulus: &[u8]| [string(&[1, 0, 1]), string(modulus)].concat();
+        for (kind, fields) in [
+            (KeyType::Ed25519, string(&[7; 32])),
+            (KeyType::Ecdsa(Curve::P256), curve(b"nistp256")),
+            (KeyType::Ecdsa(Curve::P384), curve(b"nistp384")),
+            (KeyType::Ecdsa(Curve::P521), curve(b"nistp521")),
+            (KeyType::Rsa, rsa(&[0, 0x80, 1])),
+            (KeyType::Rsa, rsa(&[0x7f, 1])),
+            (KeyType::SkEd25519, [string(&[7; 32]), string(b"ssh:")].concat()),
+            (KeyType::SkEcdsa, [curve(b"nistp256"), string(b"ssh:")].concat()),
+        ] {
+            let blob = [string(kind.name().as_bytes()), fields].concat();
+            let mut reader = Reader::new(&blob);
+            reader.string().unwrap();
+            assert_eq!(PublicKey::read(kind, &mut reader).unwrap().blob().unwrap(), blob, "{kind:?}");
+            assert!(reader.is_empty());
+        }
+    }
+
     #[test]
     fn e03_e13_e17_e18_e32_the_label_fits_the_key() {
         let of = |kind, label: &str, tail: &[u8]| {
@@ -355,6 +377,7 @@ mod tests {
         };
         assert_eq!(of(KeyType::Rsa, "rsa-sha2-512", &[]), Ok(Hash::Sha512));
         assert_eq!(of(KeyType::Rsa, "ssh-rsa", &[]), Err(BadSignature::Sha1));
+        assert_eq!(of(KeyType::Rsa, "ssh-ed25519", &[]), Err(BadSignature::WrongKind));
         assert_eq!(of(KeyType::Ed25519, "ssh-dss", &[]), Err(BadSignature::Sha1));
         assert_eq!(of(KeyType::Ed25519, "rsa-sha2-256", &[]), Err(BadSignature::WrongKind));
         assert_eq!(of(KeyType::Ed25519, "sk-ssh-ed25519@openssh.com", &[0; 5]), Err(BadSignature::WrongKind));

@@ -100,3 +100,9 @@ fn an_unknown_block_is_no_signature_and_a_huge_one_is_not_read() {
     assert_eq!(server.says(vec![b'-'; super::MAX_SIGNATURE + 1]), "limit-exceeded");
     assert_eq!(server.says("-----BEGIN SIGNED MESSAGE-----\n"), "verifier-unavailable");
 }
+
+#[test]
+fn the_limit_of_a_signature_is_the_last_size_that_is_read() {
+    let server = Server::new(MemoryKeyring::default());
+    assert_eq!(server.says(vec![b'-'; super::MAX_SIGNATURE]), "malformed-signature");
+}

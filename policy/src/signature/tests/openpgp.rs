@@ -296,6 +296,47 @@ fn c22_a_shared_key_id_is_attributed_to_the_key_that_verifies() {
     assert_eq!(signed.person().id.as_str(), "E1002");
 }
 
+/// A collision can be made; a crowd of them is a keyring that nobody should believe.
+#[test]
+fn c22_as_many_share_a_key_id_as_are_tried() {
+    let mut forge = Forge::new();
+    let id = forge.signer.public().keyid();
+    let bytes = forge.signature(|builder| builder.set_issuer(id).unwrap());
+    let crowd = |others: usize| {
+        let mut keyring = MemoryKeyring::default().with(alice([forge.register()]));
+        for number in 0..others {
+            let mut twin = Forge::new().register();
+            let Material::OpenPgp(certificate) = &mut twin.material else { panic!() };
+            for signer in &mut certificate.signers {
+                signer.key_id = forge.signer.public().keyid().to_hex();
+            }
+            let mut other = person(&format!("E200{number}"), "other@example.com").unwrap();
+            other.keys = vec![key(twin)];
+            keyring = keyring.with(other);
+        }
+        Server::new(keyring).says(armored("PGP SIGNATURE", &bytes, 64))
+    };
+    assert_eq!((crowd(3), crowd(4)), ("ok", "keyring-unreadable"));
+}
+
+#[test]
+fn what_a_signature_rests_on_ends_with_the_first_of_its_ends() {
+    let days = |days: u64| Duration::from_secs(days * 86_400);
+    let ends = |key: Option<u64>, signature: Option<u64>| {
+        let mut forge = Forge::with(|builder| builder.set_validity_period(key.map(days)));
+        let bytes = forge.signature(|builder| match signature {
+            Some(count) => builder.set_signature_validity_period(days(count)).unwrap(),
+            None => builder,
+        });
+        let signed = forge.server().verify(PAYLOAD, armored("PGP SIGNATURE", &bytes, 64)).unwrap();
+        signed.valid_until().map(Time::date)
+    };
+    assert_eq!(ends(None, None), None);
+    assert_eq!(ends(Some(90), None).as_deref(), Some("2026-04-01"));
+    assert_eq!(ends(Some(90), Some(30)).as_deref(), Some("2026-02-14"));
+    assert_eq!(ends(Some(90), Some(300)).as_deref(), Some("2026-04-01"));
+}
+
 #[test]
 fn c24_an_expired_signature_is_found() {
     let mut forge = Forge::new();

@@ -320,3 +320,42 @@ fn k09_a_keyring_that_cannot_be_read_blames_no_key() {
     let both = MemoryKeyring::default().with(alice([registration.clone()])).with(bob([registration]));
     assert_eq!(Server::new(both).says(forge.sign(PAYLOAD)), "keyring-unreadable", "d18: one key, two persons");
 }
+
+#[test]
+fn a_refusal_at_the_door_names_what_is_wrong() {
+    let why = |line: &str| register(line).unwrap_err().to_string();
+    assert!(why("ssh-dss AAAA").contains("DSA"), "{}", why("ssh-dss AAAA"));
+    assert!(why("ssh-mldsa AAAA").contains("no type of SSH key"), "{}", why("ssh-mldsa AAAA"));
+}
+
+#[test]
+fn a_line_is_as_long_as_its_limit_and_no_longer() {
+    let line = Forge::new().line();
+    let padded = |length: usize| format!("{line}{}", "x".repeat(length - line.len()));
+    assert!(register(&padded(8 * 1024)).is_ok(), "whatever the comment");
+    assert!(register(&padded(8 * 1024 + 1)).unwrap_err().to_string().contains("longer than 8192 bytes"));
+}
+
+#[test]
+fn d15_a_line_that_another_reader_does_not_take_is_no_key() {
+    assert!(register(&Forge::new().line().replacen(' ', "\t", 1)).is_err());
+}
+
+#[test]
+fn a_key_counts_from_the_instant_it_was_added() {
+    let forge = Forge::new();
+    let mut alice = alice([register(&forge.line()).unwrap()]);
+    alice.keys[0].added = "2026-02-01T00:00:00Z".parse().unwrap();
+    let server = Server::new(MemoryKeyring::default().with(alice));
+    assert_eq!(server.says(forge.sign(PAYLOAD)), "ok");
+    assert_eq!(server.at("2026-01-31T23:59:59.999Z").says(forge.sign(PAYLOAD)), "key-not-yet-valid");
+}
+
+/// The registry is at fault, not the key.
+#[test]
+fn k09_a_key_that_is_not_what_its_fingerprint_says_is_a_damaged_keyring() {
+    let (mine, other) = (Forge::new(), Forge::new());
+    let mut mixed = register(&mine.line()).unwrap();
+    mixed.material = register(&other.line()).unwrap().material;
+    assert_eq!(Server::with_alice([mixed]).says(mine.sign(PAYLOAD)), "keyring-unreadable");
+}

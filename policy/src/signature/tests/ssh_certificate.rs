@@ -60,6 +60,7 @@ fn m06_a_certificate_names_its_person_by_id_or_address() {
             assert_eq!(signed.authority(), Some(&desk.authority().fingerprint));
             assert_eq!(signed.key(), &register(&desk.forge.line()).unwrap().fingerprint);
             assert!(signed.made_by().starts_with("SSH certificate SHA256:"));
+            assert_eq!(signed.valid_until().unwrap().date(), "2027-01-01");
         }
     }
 }
@@ -123,6 +124,8 @@ fn critical_options_that_restrict_are_refused() {
     let ordinary = desk.server().verify(PAYLOAD, signature).unwrap_err();
     assert_eq!(ordinary.rule.id, "usage-violation");
     assert!(ordinary.reason.contains("its key is not"), "there is no PIN to give: {}", ordinary.reason);
+    desk.forge = Forge::security_key(1);
+    assert_eq!(desk.says(&["-n", "E1001", "-O", "verify-required"]), "usage-violation", "touched, not unlocked");
     desk.forge = Forge::security_key(5);
     assert_eq!(desk.says(&["-n", "E1001", "-O", "verify-required"]), "ok");
 }
@@ -182,4 +185,19 @@ fn a_certificate_is_no_key_to_register() {
     desk.signed(&["-n", "E1001"]);
     let line = std::fs::read_to_string(desk.home.path().join("id-cert.pub")).unwrap();
     assert!(register(&line).unwrap_err().to_string().contains("certificate"));
+}
+
+#[test]
+fn e22_an_address_names_whoever_holds_it_now() {
+    let mut desk = Desk::new("ed25519");
+    let signature = desk.signed(&["-n", "alice@example.com"]);
+    let server =
+        |alice| Server::new(MemoryKeyring::default().with(alice).with_ssh_authority(authority(desk.authority())));
+    let mut moved = alice([]);
+    moved.emails[0].span.until = Some("2026-01-31T00:00:00Z".parse().unwrap());
+    assert_eq!(server(moved).says(&signature), "unknown-key", "hers once");
+    let mut by_id = alice([]);
+    by_id.id = crate::id::PersonId::new("alice@example.com").unwrap();
+    by_id.emails.clear();
+    assert_eq!(server(by_id).says(&signature), "ok", "an id may look like an address");
 }
