@@ -7,11 +7,15 @@
 //! `README.md` shows how to add a vector.
 
 mod bench;
+mod certificates;
 #[path = "../tests/common/mod.rs"]
 mod common;
 mod limits;
 mod object;
 mod refs;
+mod openpgp;
+mod openpgp_maker;
+mod openpgp_packets;
 mod run;
 mod signer;
 mod time;
@@ -26,6 +30,9 @@ fn vectors() -> Vec<Vector> {
     vectors.extend(time::vectors());
     vectors.extend(refs::vectors());
     vectors.extend(limits::vectors());
+    vectors.extend(openpgp::vectors());
+    vectors.extend(openpgp_packets::vectors());
+    vectors.extend(certificates::vectors());
     vectors.sort_by(|a, b| a.name.cmp(&b.name));
     vectors
 }

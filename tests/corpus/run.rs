@@ -127,7 +127,7 @@ fn one(lab: &Lab, vector: &Vector) -> Result<(Answer, Duration), String> {
 }
 
 /// Control characters but the line end, and those that turn the direction of writing or hide.
-fn unfit_for_terminals(c: char) -> bool {
+pub fn unfit_for_terminals(c: char) -> bool {
     (c.is_control() && c != '\n')
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
