@@ -10,11 +10,21 @@ use base64::engine::general_purpose::STANDARD;
 use countersign_tests::process::Outcome;
 
 pub fn vectors() -> Vec<Vector> {
-    [user_ids(), crafted(), weak_bindings(), identities(), service_accounts(), floods(), revoked(), secrets(), weak_keys()]
-        .into_iter()
-        .chain([small_order(), trees(), shared()])
-        .flatten()
-        .collect()
+    [
+        user_ids(),
+        crafted(),
+        weak_bindings(),
+        identities(),
+        service_accounts(),
+        floods(),
+        revoked(),
+        secrets(),
+        weak_keys(),
+    ]
+    .into_iter()
+    .chain([small_order(), trees(), shared()])
+    .flatten()
+    .collect()
 }
 
 fn add(bench: &Bench<'_>, id: &str, certificate: &Certificate) -> Outcome {
@@ -117,7 +127,10 @@ fn user_ids() -> Vec<Vector> {
         for (what, committer, expected) in [("", Some("bob"), "identity-mismatch"), ("-own", None, "accepted")] {
             let name = format!("d01-{way}{what}");
             let id = name.clone();
-            let about = format!("Bob's user id {how}; the commit bears {}.", if what.is_empty() { "it" } else { "the own name" });
+            let about = format!(
+                "Bob's user id {how}; the commit bears {}.",
+                if what.is_empty() { "it" } else { "the own name" }
+            );
             vectors.push(Vector::new(&name, &about, expected, move |bench| {
                 let holder = grown(Holder::of(&id), change);
                 bench.lab.employ(&id);
@@ -127,11 +140,16 @@ fn user_ids() -> Vec<Vector> {
             }));
         }
     }
-    vectors.push(taken("d01-signed-in-that-name", "The signature names the user id that its owner did not sign.", ("dropped", "identity-mismatch"), |holder| {
-        let mut holder = grown(holder, |certificate| certificate.with([packet(USER_ID, BOB)]));
-        holder.signer = holder.signer.always(|signature| signature.set(Subpacket::new(28, BOB)));
-        holder
-    }));
+    vectors.push(taken(
+        "d01-signed-in-that-name",
+        "The signature names the user id that its owner did not sign.",
+        ("dropped", "identity-mismatch"),
+        |holder| {
+            let mut holder = grown(holder, |certificate| certificate.with([packet(USER_ID, BOB)]));
+            holder.signer = holder.signer.always(|signature| signature.set(Subpacket::new(28, BOB)));
+            holder
+        },
+    ));
     vectors
 }
 
@@ -143,25 +161,51 @@ fn crafted() -> Vec<Vector> {
         ("d03-naked", "d03-naked-own", "A subkey without any signature", "unknown-key", |certificate, odd| {
             certificate.with([packet(PUBLIC_SUBKEY, &odd.body())])
         }),
-        ("d03-bound-by-another", "d03-bound-by-another-own", "A subkey bound by another key", "unknown-key", |certificate, odd| {
-            let foreign = Certificate::bare(&other()).subkey(odd, SIGN);
-            certificate.with(foreign.packets[1..].to_vec())
-        }),
-        ("d03-broken", "d03-broken-own", "A subkey whose binding has a bit flipped", "unknown-key", |certificate, odd| {
-            let mut certificate = certificate.subkey(odd, SIGN);
-            *certificate.packets.last_mut().and_then(|packet| packet.last_mut()).expect("a binding") ^= 1;
-            certificate
-        }),
-        ("d03-no-consent", "d03-no-consent-own", "A signing subkey without its consent", "key-not-for-signing", |certificate, odd| {
-            certificate.subkey_by(odd, None, SIGN, |_| {}, |_| {})
-        }),
-        ("d03-false-consent", "d03-false-consent-own", "A signing subkey with the consent of another", "key-not-for-signing", |certificate, odd| {
-            certificate.subkey_by(odd, Some(&other()), SIGN, |_| {}, |_| {})
-        }),
-        ("d03-forged-consent", "d03-forged-consent-own", "A signing subkey with a consent of the right name and wrong numbers", "key-not-for-signing", |certificate, odd| {
-            let name = odd.issuer();
-            certificate.subkey_by(odd, Some(&other()), SIGN, |_| {}, |consent| consent.set(name))
-        }),
+        (
+            "d03-bound-by-another",
+            "d03-bound-by-another-own",
+            "A subkey bound by another key",
+            "unknown-key",
+            |certificate, odd| {
+                let foreign = Certificate::bare(&other()).subkey(odd, SIGN);
+                certificate.with(foreign.packets[1..].to_vec())
+            },
+        ),
+        (
+            "d03-broken",
+            "d03-broken-own",
+            "A subkey whose binding has a bit flipped",
+            "unknown-key",
+            |certificate, odd| {
+                let mut certificate = certificate.subkey(odd, SIGN);
+                *certificate.packets.last_mut().and_then(|packet| packet.last_mut()).expect("a binding") ^= 1;
+                certificate
+            },
+        ),
+        (
+            "d03-no-consent",
+            "d03-no-consent-own",
+            "A signing subkey without its consent",
+            "key-not-for-signing",
+            |certificate, odd| certificate.subkey_by(odd, None, SIGN, |_| {}, |_| {}),
+        ),
+        (
+            "d03-false-consent",
+            "d03-false-consent-own",
+            "A signing subkey with the consent of another",
+            "key-not-for-signing",
+            |certificate, odd| certificate.subkey_by(odd, Some(&other()), SIGN, |_| {}, |_| {}),
+        ),
+        (
+            "d03-forged-consent",
+            "d03-forged-consent-own",
+            "A signing subkey with a consent of the right name and wrong numbers",
+            "key-not-for-signing",
+            |certificate, odd| {
+                let name = odd.issuer();
+                certificate.subkey_by(odd, Some(&other()), SIGN, |_| {}, |consent| consent.set(name))
+            },
+        ),
     ];
     for (name, own, what, expected, change) in ways {
         let odd = |name: &str| Key::ed25519(&format!("{name} odd"));
@@ -175,19 +219,29 @@ fn crafted() -> Vec<Vector> {
         }));
     }
     vectors.extend([
-        refreshed("d03-own-binding-broken", "A copy in which the good subkey's binding is broken.", "accepted", |holder| {
-            grown(holder, |mut certificate| {
-                *certificate.packets[4].last_mut().expect("a binding") ^= 1;
-                certificate
-            })
-        }),
-        refreshed("d03-own-consent-broken", "A copy in which a newer binding lacks the consent.", "accepted", |holder| {
-            let signer = holder.signer.clone();
-            grown(holder, |certificate| {
-                let other_certificate = Certificate::bare(&other()).subkey(&signer, SIGN);
-                certificate.with([other_certificate.packets[2].clone()])
-            })
-        }),
+        refreshed(
+            "d03-own-binding-broken",
+            "A copy in which the good subkey's binding is broken.",
+            "accepted",
+            |holder| {
+                grown(holder, |mut certificate| {
+                    *certificate.packets[4].last_mut().expect("a binding") ^= 1;
+                    certificate
+                })
+            },
+        ),
+        refreshed(
+            "d03-own-consent-broken",
+            "A copy in which a newer binding lacks the consent.",
+            "accepted",
+            |holder| {
+                let signer = holder.signer.clone();
+                grown(holder, |certificate| {
+                    let other_certificate = Certificate::bare(&other()).subkey(&signer, SIGN);
+                    certificate.with([other_certificate.packets[2].clone()])
+                })
+            },
+        ),
         refreshed("d03-without-subkey", "A copy without the subkey takes nothing away.", "accepted", |holder| {
             grown(holder, |mut certificate| {
                 certificate.packets.truncate(3);
@@ -227,34 +281,76 @@ fn weak_bindings() -> Vec<Vector> {
         let signer = holder.signer.clone();
         grown(holder, |mut certificate| {
             certificate.packets.truncate(3);
-            certificate.subkey_by(&signer, Some(&signer), SIGN, |signature| signature.hash = binding, |signature| {
-                signature.hash = consent;
-            })
+            certificate.subkey_by(
+                &signer,
+                Some(&signer),
+                SIGN,
+                |signature| signature.hash = binding,
+                |signature| {
+                    signature.hash = consent;
+                },
+            )
         })
     };
     vec![
-        refused("d04-self-md5", "The owner signed over MD5.", "no self-signature that counts", move |holder| self_signed(holder, 1)),
-        refused("d04-self-sha1", "The owner signed over SHA-1.", "no self-signature that counts", move |holder| self_signed(holder, SHA1)),
-        refused("d04-self-ripemd160", "The owner signed over RIPEMD-160.", "no self-signature that counts", move |holder| self_signed(holder, 3)),
-        refused("d04-binding-sha1", "The only signing subkey is bound over SHA-1.", "no key that may sign", move |holder| bound(holder, SHA1, SHA512)),
-        refused("d04-binding-md5", "The only signing subkey is bound over MD5.", "no key that may sign", move |holder| bound(holder, 1, SHA512)),
-        refused("d04-consent-sha1", "The only signing subkey consents over SHA-1.", "no key that may sign", move |holder| bound(holder, SHA512, SHA1)),
-        refreshed("d04-second-subkey-sha1", "One subkey of two is bound over SHA-1, and signs.", "key-not-for-signing", |holder| {
-            let odd = Key::ed25519("d04-second-subkey-sha1 odd");
-            let mut holder = grown(holder, |certificate| {
-                certificate.subkey_by(&odd, Some(&odd), SIGN, |signature| signature.hash = SHA1, |_| {})
-            });
-            holder.signer = odd;
-            holder
+        refused("d04-self-md5", "The owner signed over MD5.", "no self-signature that counts", move |holder| {
+            self_signed(holder, 1)
         }),
-        taken("d04-third-party-sha1", "Another's certification over SHA-1 is dropped, the key stays.", ("", "accepted"), |holder| {
-            grown(holder, |mut certificate| {
-                let user_id = format!("D04-third-party-sha1 <d04-third-party-sha1@example.com>");
-                let foreign = certificate.clone().user_id_by(Some(&other()), user_id.as_bytes(), |signature| signature.hash = SHA1);
-                certificate.packets.insert(3, foreign.packets.last().expect("a certification").clone());
-                certificate
-            })
+        refused("d04-self-sha1", "The owner signed over SHA-1.", "no self-signature that counts", move |holder| {
+            self_signed(holder, SHA1)
         }),
+        refused(
+            "d04-self-ripemd160",
+            "The owner signed over RIPEMD-160.",
+            "no self-signature that counts",
+            move |holder| self_signed(holder, 3),
+        ),
+        refused(
+            "d04-binding-sha1",
+            "The only signing subkey is bound over SHA-1.",
+            "no key that may sign",
+            move |holder| bound(holder, SHA1, SHA512),
+        ),
+        refused(
+            "d04-binding-md5",
+            "The only signing subkey is bound over MD5.",
+            "no key that may sign",
+            move |holder| bound(holder, 1, SHA512),
+        ),
+        refused(
+            "d04-consent-sha1",
+            "The only signing subkey consents over SHA-1.",
+            "no key that may sign",
+            move |holder| bound(holder, SHA512, SHA1),
+        ),
+        refreshed(
+            "d04-second-subkey-sha1",
+            "One subkey of two is bound over SHA-1, and signs.",
+            "key-not-for-signing",
+            |holder| {
+                let odd = Key::ed25519("d04-second-subkey-sha1 odd");
+                let mut holder = grown(holder, |certificate| {
+                    certificate.subkey_by(&odd, Some(&odd), SIGN, |signature| signature.hash = SHA1, |_| {})
+                });
+                holder.signer = odd;
+                holder
+            },
+        ),
+        taken(
+            "d04-third-party-sha1",
+            "Another's certification over SHA-1 is dropped, the key stays.",
+            ("", "accepted"),
+            |holder| {
+                grown(holder, |mut certificate| {
+                    let user_id = format!("D04-third-party-sha1 <d04-third-party-sha1@example.com>");
+                    let foreign = certificate
+                        .clone()
+                        .user_id_by(Some(&other()), user_id.as_bytes(), |signature| signature.hash = SHA1);
+                    certificate.packets.insert(3, foreign.packets.last().expect("a certification").clone());
+                    certificate
+                })
+            },
+        ),
     ]
 }
 
@@ -269,7 +365,12 @@ fn identities() -> Vec<Vector> {
             bench.to_main(&[bench.plain(committer.unwrap_or(name), &holder)])
         })
     };
-    let steal = |name: &'static str, about: &str, words: &'static str, expected: &str, committer: fn(&str, &str) -> String, loot: fn(&Holder, Holder) -> Certificate| {
+    let steal = |name: &'static str,
+                 about: &str,
+                 words: &'static str,
+                 expected: &str,
+                 committer: fn(&str, &str) -> String,
+                 loot: fn(&Holder, Holder) -> Certificate| {
         Vector::new(name, about, expected, move |bench| {
             let (victim, thief) = (Holder::of(&format!("{name}-victim")), Holder::of(&format!("{name}-thief")));
             victim.join(bench);
@@ -282,33 +383,74 @@ fn identities() -> Vec<Vector> {
     let victims = |victim: &str, _: &str| victim.to_owned();
     let thiefs = |_: &str, thief: &str| thief.to_owned();
     vec![
-        with_bobs("d05-bobs-address", "A certificate with Bob's address signs as Bob.", "identity-mismatch", Some("bob")),
+        with_bobs(
+            "d05-bobs-address",
+            "A certificate with Bob's address signs as Bob.",
+            "identity-mismatch",
+            Some("bob"),
+        ),
         with_bobs("d05-bobs-address-own", "A certificate with Bob's address signs as its holder.", "accepted", None),
-        steal("d06-whole", "The victim's certificate under the attacker's name.", "belongs to", "identity-mismatch", thiefs, |victim, _| {
-            victim.certificate.clone()
-        }),
-        steal("d06-whole-victim", "The victim goes on working after that.", "belongs to", "accepted", victims, |victim, _| {
-            victim.certificate.clone()
-        }),
-        steal("d06-subkey", "The victim's subkey in the attacker's certificate.", "belongs to", "identity-mismatch", thiefs, |victim, thief| {
-            thief.certificate.subkey_by(&victim.signer, None, SIGN, |_| {}, |_| {})
-        }),
-        steal("d06-subkey-victim", "The victim goes on working after that.", "belongs to", "accepted", victims, |victim, thief| {
-            thief.certificate.subkey_by(&victim.signer, None, SIGN, |_| {}, |_| {})
-        }),
-        steal("d06-subkey-for-encryption", "The victim's subkey, called one for encryption.", "belongs to", "accepted", victims, |victim, thief| {
-            thief.certificate.subkey_by(&victim.signer, None, ENCRYPT, |_| {}, |_| {})
-        }),
-        steal("d06-primary-as-subkey", "The victim's primary key as the attacker's subkey.", "belongs to", "accepted", victims, |victim, thief| {
-            thief.certificate.subkey_by(victim.primary(), None, SIGN, |_| {}, |_| {})
-        }),
-        Vector::new("d06-first-come", "The attacker binds the victim's key before the victim registers it.", "accepted", |bench| {
-            let (victim, thief) = (Holder::of("d06-first-come"), Holder::of("d06-first-come-thief"));
-            let thief = grown(thief, |certificate| certificate.subkey_by(&victim.signer, None, SIGN, |_| {}, |_| {}));
-            thief.join(bench);
-            victim.join(bench);
-            bench.to_main(&[bench.plain(&victim.id, &victim)])
-        }),
+        steal(
+            "d06-whole",
+            "The victim's certificate under the attacker's name.",
+            "belongs to",
+            "identity-mismatch",
+            thiefs,
+            |victim, _| victim.certificate.clone(),
+        ),
+        steal(
+            "d06-whole-victim",
+            "The victim goes on working after that.",
+            "belongs to",
+            "accepted",
+            victims,
+            |victim, _| victim.certificate.clone(),
+        ),
+        steal(
+            "d06-subkey",
+            "The victim's subkey in the attacker's certificate.",
+            "belongs to",
+            "identity-mismatch",
+            thiefs,
+            |victim, thief| thief.certificate.subkey_by(&victim.signer, None, SIGN, |_| {}, |_| {}),
+        ),
+        steal(
+            "d06-subkey-victim",
+            "The victim goes on working after that.",
+            "belongs to",
+            "accepted",
+            victims,
+            |victim, thief| thief.certificate.subkey_by(&victim.signer, None, SIGN, |_| {}, |_| {}),
+        ),
+        steal(
+            "d06-subkey-for-encryption",
+            "The victim's subkey, called one for encryption.",
+            "belongs to",
+            "accepted",
+            victims,
+            |victim, thief| thief.certificate.subkey_by(&victim.signer, None, ENCRYPT, |_| {}, |_| {}),
+        ),
+        steal(
+            "d06-primary-as-subkey",
+            "The victim's primary key as the attacker's subkey.",
+            "belongs to",
+            "accepted",
+            victims,
+            |victim, thief| thief.certificate.subkey_by(victim.primary(), None, SIGN, |_| {}, |_| {}),
+        ),
+        Vector::new(
+            "d06-first-come",
+            "The attacker binds the victim's key before the victim registers it.",
+            "accepted",
+            |bench| {
+                let (victim, thief) = (Holder::of("d06-first-come"), Holder::of("d06-first-come-thief"));
+                let thief =
+                    grown(thief, |certificate| certificate.subkey_by(&victim.signer, None, SIGN, |_| {}, |_| {}));
+                thief.join(bench);
+                victim.join(bench);
+                bench.to_main(&[bench.plain(&victim.id, &victim)])
+            },
+        ),
     ]
 }
 
@@ -323,11 +465,36 @@ fn service_accounts() -> Vec<Vector> {
         })
     };
     vec![
-        bot("d07-bot", "A service account in its scope, with an active owner.", "accepted", &["--kind", "service", "--owner", "alice", "--scope", "d07-bot"]),
-        bot("d07-bot-without-scope", "A service account that may push nowhere.", "out-of-scope", &["--kind", "service", "--owner", "alice"]),
-        bot("d07-bot-elsewhere", "A service account in another's repository.", "out-of-scope", &["--kind", "service", "--owner", "alice", "--scope", "another"]),
-        bot("d07-bot-without-owner", "A service account that nobody answers for.", "owner-not-active", &["--kind", "service", "--scope", "d07-bot-without-owner"]),
-        bot("d07-bot-of-carol", "A service account whose owner has left.", "owner-not-active", &["--kind", "service", "--owner", "carol", "--scope", "d07-bot-of-carol"]),
+        bot(
+            "d07-bot",
+            "A service account in its scope, with an active owner.",
+            "accepted",
+            &["--kind", "service", "--owner", "alice", "--scope", "d07-bot"],
+        ),
+        bot(
+            "d07-bot-without-scope",
+            "A service account that may push nowhere.",
+            "out-of-scope",
+            &["--kind", "service", "--owner", "alice"],
+        ),
+        bot(
+            "d07-bot-elsewhere",
+            "A service account in another's repository.",
+            "out-of-scope",
+            &["--kind", "service", "--owner", "alice", "--scope", "another"],
+        ),
+        bot(
+            "d07-bot-without-owner",
+            "A service account that nobody answers for.",
+            "owner-not-active",
+            &["--kind", "service", "--scope", "d07-bot-without-owner"],
+        ),
+        bot(
+            "d07-bot-of-carol",
+            "A service account whose owner has left.",
+            "owner-not-active",
+            &["--kind", "service", "--owner", "carol", "--scope", "d07-bot-of-carol"],
+        ),
         bot("d07-forge", "The key of the server itself, used from outside.", "forge-key-outside", &["--kind", "forge"]),
         Vector::new("d07-ownerless", "A key of nobody is nobody's, not the instance's.", "unknown-key", |bench| {
             let holder = Holder::of("d07-ownerless");
@@ -358,16 +525,22 @@ fn certified(holder: Holder, count: u32, each: impl Fn(&mut Signature)) -> Holde
 fn floods() -> Vec<Vector> {
     let many_user_ids = |holder: Holder| {
         grown(holder, |certificate| {
-            (0..200).fold(certificate, |certificate, number| certificate.user_id(format!("u{number}@example.com").as_bytes(), 0))
+            (0..200).fold(certificate, |certificate, number| {
+                certificate.user_id(format!("u{number}@example.com").as_bytes(), 0)
+            })
         })
     };
     let many_keys = |holder: Holder| {
         grown(holder, |certificate| {
-            (0..100).fold(certificate, |certificate, number| certificate.subkey(&Key::ed25519(&format!("crowd {number}")), ENCRYPT))
+            (0..100).fold(certificate, |certificate, number| {
+                certificate.subkey(&Key::ed25519(&format!("crowd {number}")), ENCRYPT)
+            })
         })
     };
     vec![
-        taken("d08-900", "Nine hundred certifications by others are dropped.", ("", "accepted"), |holder| certified(holder, 900, |_| {})),
+        taken("d08-900", "Nine hundred certifications by others are dropped.", ("", "accepted"), |holder| {
+            certified(holder, 900, |_| {})
+        }),
         taken("d08-large", "Ten certifications of sixty kilobytes.", ("", "accepted"), |holder| {
             certified(holder, 10, |signature| signature.set(Subpacket::notation(b"x@example.com", &[b'x'; 60_000])))
         }),
@@ -377,8 +550,12 @@ fn floods() -> Vec<Vector> {
         }),
         refused("d08-user-ids", "Two hundred user ids, all signed.", "user ids", many_user_ids),
         refused("d08-keys", "A hundred subkeys, all bound.", "keys", many_keys),
-        refreshed("d08-2000-refresh", "A flooded copy of a good certificate.", "accepted", |holder| certified(holder, 2_000, |_| {})),
-        refreshed("d08-900-refresh", "A copy with certifications that are dropped.", "accepted", |holder| certified(holder, 900, |_| {})),
+        refreshed("d08-2000-refresh", "A flooded copy of a good certificate.", "accepted", |holder| {
+            certified(holder, 2_000, |_| {})
+        }),
+        refreshed("d08-900-refresh", "A copy with certifications that are dropped.", "accepted", |holder| {
+            certified(holder, 900, |_| {})
+        }),
         refreshed("d08-user-ids-refresh", "A copy with a crowd of user ids.", "accepted", many_user_ids),
     ]
 }
@@ -430,14 +607,19 @@ fn revoked() -> Vec<Vector> {
             })
         }),
     ]);
-    vectors.push(Vector::new("d10-at-once", "A certificate that is revoked when it is registered first.", "unknown-key", move |bench| {
-        let mut holder = Holder::of("d10-at-once");
-        holder.certificate = revoked(holder.certificate);
-        bench.lab.employ(&holder.id);
-        let told = add(bench, &holder.id, &holder.certificate);
-        assert!((told.stdout.clone() + &told.stderr).contains("revoked"), "{told:?}");
-        bench.to_main(&[bench.plain(&holder.id, &holder)])
-    }));
+    vectors.push(Vector::new(
+        "d10-at-once",
+        "A certificate that is revoked when it is registered first.",
+        "unknown-key",
+        move |bench| {
+            let mut holder = Holder::of("d10-at-once");
+            holder.certificate = revoked(holder.certificate);
+            bench.lab.employ(&holder.id);
+            let told = add(bench, &holder.id, &holder.certificate);
+            assert!((told.stdout.clone() + &told.stderr).contains("revoked"), "{told:?}");
+            bench.to_main(&[bench.plain(&holder.id, &holder)])
+        },
+    ));
     vectors
 }
 
@@ -451,11 +633,8 @@ fn secrets() -> Vec<Vector> {
             packets[0] = packet(5, &secret_body(holder.primary(), locked));
             packets[3] = packet(7, &secret_body(&holder.signer, locked));
             let bytes = packets.concat();
-            let handed_in = if armoured {
-                crate::signer::armored("PGP PRIVATE KEY BLOCK", &bytes, 64).into_bytes()
-            } else {
-                bytes
-            };
+            let handed_in =
+                if armoured { crate::signer::armored("PGP PRIVATE KEY BLOCK", &bytes, 64).into_bytes() } else { bytes };
             bench.lab.employ(name);
             let told = bench.lab.must_sync(&["key", "add", name, "--openpgp", "-"], &handed_in);
             assert!((told.stdout.clone() + &told.stderr).contains("secret key material was dropped"), "{told:?}");
@@ -526,10 +705,28 @@ fn weak_keys() -> Vec<Vector> {
         ("d13-2047-bits", "d13-2047-bits-subkey", "RSA of 2047 bits", "too short", rsa(number(2047, 1), &e)),
         ("d13-16k-bits", "d13-16k-bits-subkey", "RSA of 16384 bits", "too long", rsa(number(16_384, 1), &e)),
         ("d13-even-modulus", "d13-even-modulus-subkey", "An even modulus", "even", rsa(number(2048, 2), &e)),
-        ("d13-exponent-one", "d13-exponent-one-subkey", "An exponent of one: the padded digest is the signature", "exponent is 1", rsa(good_modulus(), &[1])),
+        (
+            "d13-exponent-one",
+            "d13-exponent-one-subkey",
+            "An exponent of one: the padded digest is the signature",
+            "exponent is 1",
+            rsa(good_modulus(), &[1]),
+        ),
         ("d13-exponent-even", "d13-exponent-even-subkey", "An even exponent", "even", rsa(good_modulus(), &[2])),
-        ("d13-exponent-64-bits", "d13-exponent-64-bits-subkey", "An exponent of 64 bits", "exponent of 64 bits", rsa(good_modulus(), &[0xff; 8])),
-        ("d14-rsa-1024", "d14-rsa-1024-subkey", "A real RSA key of 1024 bits", "too short", Key::stored("rsa-1024", "d14")),
+        (
+            "d13-exponent-64-bits",
+            "d13-exponent-64-bits-subkey",
+            "An exponent of 64 bits",
+            "exponent of 64 bits",
+            rsa(good_modulus(), &[0xff; 8]),
+        ),
+        (
+            "d14-rsa-1024",
+            "d14-rsa-1024-subkey",
+            "A real RSA key of 1024 bits",
+            "too short",
+            Key::stored("rsa-1024", "d14"),
+        ),
         ("d14-dsa", "d14-dsa-subkey", "DSA of 2048 bits", "DSA keys are no longer safe", dsa()),
     ];
     for (name, subkey, what, words, key) in keys {
@@ -540,11 +737,16 @@ fn weak_keys() -> Vec<Vector> {
             holder
         }));
         let expected = "weak-algorithm";
-        vectors.push(taken(subkey, &format!("{what}, as a second signing subkey, which signs."), (words, expected), move |holder| {
-            let mut holder = grown(holder, |certificate| certificate.subkey(&key, SIGN));
-            holder.signer = key.clone();
-            holder
-        }));
+        vectors.push(taken(
+            subkey,
+            &format!("{what}, as a second signing subkey, which signs."),
+            (words, expected),
+            move |holder| {
+                let mut holder = grown(holder, |certificate| certificate.subkey(&key, SIGN));
+                holder.signer = key.clone();
+                holder
+            },
+        ));
     }
     for (name, algorithm) in [("d14-elgamal", 16), ("d14-elgamal-that-signs", 20)] {
         vectors.push(refused(name, "A primary key of ElGamal.", "", move |holder| {
@@ -568,16 +770,40 @@ fn dsa() -> Key {
 fn small_order() -> Vec<Vector> {
     let points: [(&'static str, &'static str, &str); 11] = [
         ("d15-order-1", "d15-order-1-subkey", "0100000000000000000000000000000000000000000000000000000000000000"),
-        ("d15-order-1-signed", "d15-order-1-signed-subkey", "0100000000000000000000000000000000000000000000000000000000000080"),
+        (
+            "d15-order-1-signed",
+            "d15-order-1-signed-subkey",
+            "0100000000000000000000000000000000000000000000000000000000000080",
+        ),
         ("d15-order-2", "d15-order-2-subkey", "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f"),
         ("d15-order-4", "d15-order-4-subkey", "0000000000000000000000000000000000000000000000000000000000000000"),
-        ("d15-order-4-signed", "d15-order-4-signed-subkey", "0000000000000000000000000000000000000000000000000000000000000080"),
+        (
+            "d15-order-4-signed",
+            "d15-order-4-signed-subkey",
+            "0000000000000000000000000000000000000000000000000000000000000080",
+        ),
         ("d15-order-8", "d15-order-8-subkey", "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"),
-        ("d15-order-8-signed", "d15-order-8-signed-subkey", "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85"),
-        ("d15-other-order-8", "d15-other-order-8-subkey", "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"),
-        ("d15-other-order-8-signed", "d15-other-order-8-signed-subkey", "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa"),
+        (
+            "d15-order-8-signed",
+            "d15-order-8-signed-subkey",
+            "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
+        ),
+        (
+            "d15-other-order-8",
+            "d15-other-order-8-subkey",
+            "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        ),
+        (
+            "d15-other-order-8-signed",
+            "d15-other-order-8-signed-subkey",
+            "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
+        ),
         ("d15-field", "d15-field-subkey", "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f"),
-        ("d15-field-plus-one", "d15-field-plus-one-subkey", "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f"),
+        (
+            "d15-field-plus-one",
+            "d15-field-plus-one-subkey",
+            "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        ),
     ];
     let mut vectors = Vec::new();
     for (name, subkey, point) in points {
@@ -587,16 +813,26 @@ fn small_order() -> Vec<Vector> {
             let neutral = [&[1], &[0; 63][..]].concat();
             Key::forged(algorithm, material, move |_, _| ed25519_numbers(algorithm, &neutral))
         };
-        vectors.push(refused(name, "A public key of small order, or with two encodings, as primary key.", "weak", move |holder| {
-            let mut holder = Holder::with(&holder.id, key(EDDSA), holder.signer);
-            holder.signer = key(EDDSA);
-            holder
-        }));
-        vectors.push(taken(subkey, "The same as a second signing subkey, which signs.", ("weak", "weak-algorithm"), move |holder| {
-            let mut holder = grown(holder, |certificate| certificate.subkey(&key(ED25519), SIGN));
-            holder.signer = key(ED25519);
-            holder
-        }));
+        vectors.push(refused(
+            name,
+            "A public key of small order, or with two encodings, as primary key.",
+            "weak",
+            move |holder| {
+                let mut holder = Holder::with(&holder.id, key(EDDSA), holder.signer);
+                holder.signer = key(EDDSA);
+                holder
+            },
+        ));
+        vectors.push(taken(
+            subkey,
+            "The same as a second signing subkey, which signs.",
+            ("weak", "weak-algorithm"),
+            move |holder| {
+                let mut holder = grown(holder, |certificate| certificate.subkey(&key(ED25519), SIGN));
+                holder.signer = key(ED25519);
+                holder
+            },
+        ));
     }
     vectors
 }
@@ -610,9 +846,8 @@ fn trees() -> Vec<Vector> {
             files.iter().zip(&blobs).map(|((name, _), blob)| ("100644", *name, blob.id.as_str())).collect();
         let tree = Object::tree(format, &entries);
         let signature = if signer.is_some() { "{gpgsig}\n" } else { "" };
-        let text = format!(
-            "tree {}\nparent {{base}}\nauthor {{{who}}}\ncommitter {{{who}}}\n{signature}\nwork\n", tree.id
-        );
+        let text =
+            format!("tree {}\nparent {{base}}\nauthor {{{who}}}\ncommitter {{{who}}}\n{signature}\nwork\n", tree.id);
         let commit = match signer {
             Some(signer) => bench.signed_by(Kind::Commit, &text, signer),
             None => bench.object(Kind::Commit, &text),
@@ -622,20 +857,33 @@ fn trees() -> Vec<Vector> {
     const PERMISSIVE: &str = "mode: observe\nsignatures:\n  required: false\n";
     vec![
         Vector::new("d16-policy", "A policy that asks for nothing, in the pushed tree.", "unsigned", move |bench| {
-            let files = [(".countersign.yaml", PERMISSIVE), ("countersign.yaml", PERMISSIVE), ("policy.yaml", PERMISSIVE)];
+            let files =
+                [(".countersign.yaml", PERMISSIVE), ("countersign.yaml", PERMISSIVE), ("policy.yaml", PERMISSIVE)];
             with_files(bench, "alice", None, &files)
         }),
-        Vector::new("d16-keys", "The key that signs, in the pushed tree, as other tools want it there.", "unknown-key", move |bench| {
-            let holder = Holder::of("d16-keys");
-            let armoured = String::from_utf8(holder.certificate.armored()).expect("armor is ASCII");
-            let toml = format!("version = 0\n[authorization.mallory]\nsign_commit = true\nkeyring = \"\"\"\n{armoured}\"\"\"\n");
-            let files = [(".gitsigners", &*armoured), ("keyring.asc", &*armoured), ("openpgp-policy.toml", &*toml)];
-            with_files(bench, "alice", Some(&holder), &files)
-        }),
-        Vector::new("d16-attributes", "Attributes and configuration that name programs to run.", "unknown-key", move |bench| {
-            let files = [(".gitattributes", "* filter=evil\n"), (".gitconfig", "[gpg]\n\tprogram = /bin/true\n")];
-            with_files(bench, "alice", Some(&Holder::of("d16-attributes")), &files)
-        }),
+        Vector::new(
+            "d16-keys",
+            "The key that signs, in the pushed tree, as other tools want it there.",
+            "unknown-key",
+            move |bench| {
+                let holder = Holder::of("d16-keys");
+                let armoured = String::from_utf8(holder.certificate.armored()).expect("armor is ASCII");
+                let toml = format!(
+                    "version = 0\n[authorization.mallory]\nsign_commit = true\nkeyring = \"\"\"\n{armoured}\"\"\"\n"
+                );
+                let files = [(".gitsigners", &*armoured), ("keyring.asc", &*armoured), ("openpgp-policy.toml", &*toml)];
+                with_files(bench, "alice", Some(&holder), &files)
+            },
+        ),
+        Vector::new(
+            "d16-attributes",
+            "Attributes and configuration that name programs to run.",
+            "unknown-key",
+            move |bench| {
+                let files = [(".gitattributes", "* filter=evil\n"), (".gitconfig", "[gpg]\n\tprogram = /bin/true\n")];
+                with_files(bench, "alice", Some(&Holder::of("d16-attributes")), &files)
+            },
+        ),
     ]
 }
 
@@ -672,7 +920,17 @@ fn shared() -> Vec<Vector> {
         twice("d18-twice", "One certificate for two persons; the second commits.", false, true, "identity-mismatch"),
         twice("d18-twice-first", "One certificate for two persons; the first commits.", false, false, "accepted"),
         twice("d18-left", "The certificate of somebody who has left, for another.", true, true, "signer-not-active"),
-        in_two("d18-subkey-of-two-persons", "One signing subkey in the certificates of two persons.", "belongs to", false),
-        in_two("d18-subkey-of-two-certificates", "One signing subkey in two certificates of one person.", "stands in", true),
+        in_two(
+            "d18-subkey-of-two-persons",
+            "One signing subkey in the certificates of two persons.",
+            "belongs to",
+            false,
+        ),
+        in_two(
+            "d18-subkey-of-two-certificates",
+            "One signing subkey in two certificates of one person.",
+            "stands in",
+            true,
+        ),
     ]
 }

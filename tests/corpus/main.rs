@@ -10,17 +10,28 @@ mod bench;
 mod certificates;
 #[path = "../tests/common/mod.rs"]
 mod common;
+mod desk;
 mod limits;
 mod object;
-mod refs;
 mod openpgp;
 mod openpgp_maker;
 mod openpgp_packets;
+mod refs;
 mod run;
 mod signer;
+mod ssh;
+mod ssh_algorithms;
+mod ssh_certificates;
+mod ssh_keys;
+mod strict;
 mod time;
 mod vector;
 mod written;
+mod x509;
+mod x509_chains;
+mod x509_lists;
+mod x509_maker;
+mod x509_names;
 
 use vector::Vector;
 
@@ -33,6 +44,14 @@ fn vectors() -> Vec<Vector> {
     vectors.extend(openpgp::vectors());
     vectors.extend(openpgp_packets::vectors());
     vectors.extend(certificates::vectors());
+    let strict = std::sync::Arc::default();
+    vectors.extend(ssh::vectors());
+    vectors.extend(ssh_algorithms::vectors(&strict));
+    vectors.extend(ssh_certificates::vectors());
+    vectors.extend(x509::vectors());
+    vectors.extend(x509_chains::vectors(&strict));
+    vectors.extend(x509_lists::vectors(&strict));
+    vectors.extend(x509_names::vectors(&strict));
     vectors.sort_by(|a, b| a.name.cmp(&b.name));
     vectors
 }

@@ -40,18 +40,28 @@ fn signed(
 }
 
 pub fn vectors() -> Vec<Vector> {
-    [unknown(), types(), hashes(), versions(), subpackets(), unhashed(), issuers(), dates(), names(), usage(), terminals()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        unknown(),
+        types(),
+        hashes(),
+        versions(),
+        subpackets(),
+        unhashed(),
+        issuers(),
+        dates(),
+        names(),
+        usage(),
+        terminals(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn unknown() -> Vec<Vector> {
     let stranger = || Holder::of("nobody");
     let by = |name, about, change: fn(&mut Signature)| {
-        commit(name, about, "unknown-key", "ed25519", move |_, payload| {
-            stranger().sign_as(payload, change).armored()
-        })
+        commit(name, about, "unknown-key", "ed25519", move |_, payload| stranger().sign_as(payload, change).armored())
     };
     vec![
         by("c01-nobodys-key", "A good signature by a key that nobody registered.", |_| {}),
@@ -260,9 +270,7 @@ fn versions() -> Vec<Vector> {
             "SHA-512 asks for a salt of 32 bytes.",
             expected,
             "ed25519-v6",
-            move |holder, payload| {
-                holder.sign_as(payload, |signature| signature.salt = vec![0x5a; salt]).armored()
-            },
+            move |holder, payload| holder.sign_as(payload, |signature| signature.salt = vec![0x5a; salt]).armored(),
         ));
     }
     vectors.push(commit(
@@ -291,16 +299,31 @@ fn subpackets() -> Vec<Vector> {
     let notation = || Subpacket::notation(b"note@example.com", b"of no meaning here");
     let mut vectors = vec![
         signed("c18-notation", "A notation, not critical.", "accepted", move |_, signature| signature.set(notation())),
-        signed("c18-critical-notation", "A notation that must be understood.", "malformed-signature", move |_, signature| {
-            signature.set(notation().critical());
-        }),
-        signed("c18-ten-notations", "Several notations, as keyoxide and others write.", "accepted", move |_, signature| {
-            signature.hashed.extend(vec![notation(); 10]);
-        }),
-        signed("c18-last-notation-critical", "The tenth must be understood.", "malformed-signature", move |_, signature| {
-            signature.hashed.extend(vec![notation(); 9]);
-            signature.hashed.push(notation().critical());
-        }),
+        signed(
+            "c18-critical-notation",
+            "A notation that must be understood.",
+            "malformed-signature",
+            move |_, signature| {
+                signature.set(notation().critical());
+            },
+        ),
+        signed(
+            "c18-ten-notations",
+            "Several notations, as keyoxide and others write.",
+            "accepted",
+            move |_, signature| {
+                signature.hashed.extend(vec![notation(); 10]);
+            },
+        ),
+        signed(
+            "c18-last-notation-critical",
+            "The tenth must be understood.",
+            "malformed-signature",
+            move |_, signature| {
+                signature.hashed.extend(vec![notation(); 9]);
+                signature.hashed.push(notation().critical());
+            },
+        ),
         signed("c18-known-critical", "All that are understood may be critical.", "accepted", |holder, signature| {
             signature.hashed.push(Subpacket::time(3, 2_000_000_000));
             signature.hashed.push(holder.signer.issuer_id());
@@ -333,15 +356,25 @@ fn subpackets() -> Vec<Vector> {
     }
     let recipient = |holder: &Holder| Subpacket::new(35, [vec![4], holder.primary().fingerprint()].concat());
     vectors.extend([
-        signed("c25-recipient", "A signature for one recipient of a message.", "usage-violation", move |_, signature| {
-            signature.set(recipient(&Holder::called("ed25519-new")));
-        }),
+        signed(
+            "c25-recipient",
+            "A signature for one recipient of a message.",
+            "usage-violation",
+            move |_, signature| {
+                signature.set(recipient(&Holder::called("ed25519-new")));
+            },
+        ),
         signed("c25-recipient-self", "The recipient is the signer.", "usage-violation", move |holder, signature| {
             signature.set(recipient(holder));
         }),
-        signed("c25-two-recipients", "Two recipients, the first the signer.", "usage-violation", move |holder, signature| {
-            signature.hashed.extend([recipient(holder), recipient(&Holder::called("ed25519-new"))]);
-        }),
+        signed(
+            "c25-two-recipients",
+            "Two recipients, the first the signer.",
+            "usage-violation",
+            move |holder, signature| {
+                signature.hashed.extend([recipient(holder), recipient(&Holder::called("ed25519-new"))]);
+            },
+        ),
         signed("c25-critical", "The recipient must be understood.", "malformed-signature", move |holder, signature| {
             signature.set(recipient(holder).critical());
         }),
@@ -377,14 +410,24 @@ fn unhashed() -> Vec<Vector> {
         signed("c19-issuer-only", "The only hint at the key may stand there.", "accepted", |_, signature| {
             signature.without(33);
         }),
-        signed("c19-expired-says-not", "Signed until the past; unsigned, for ever.", "signature-expired", |_, signature| {
-            signature.set(Subpacket::time(3, 86_400));
-            signature.unhashed.push(Subpacket::time(3, 0));
-        }),
-        signed("c19-bobs-name-says-not", "Signed in Bob's name; unsigned, in the own.", "identity-mismatch", |_, signature| {
-            signature.set(Subpacket::new(28, *b"bob@example.com"));
-            signature.unhashed.push(Subpacket::new(28, *b"ed25519@example.com"));
-        }),
+        signed(
+            "c19-expired-says-not",
+            "Signed until the past; unsigned, for ever.",
+            "signature-expired",
+            |_, signature| {
+                signature.set(Subpacket::time(3, 86_400));
+                signature.unhashed.push(Subpacket::time(3, 0));
+            },
+        ),
+        signed(
+            "c19-bobs-name-says-not",
+            "Signed in Bob's name; unsigned, in the own.",
+            "identity-mismatch",
+            |_, signature| {
+                signature.set(Subpacket::new(28, *b"bob@example.com"));
+                signature.unhashed.push(Subpacket::new(28, *b"ed25519@example.com"));
+            },
+        ),
     ]
 }
 
@@ -408,10 +451,15 @@ fn issuers() -> Vec<Vector> {
             nameless(signature);
             signature.unhashed.push(Subpacket::new(16, [0; 8]));
         }),
-        signed("c21-primary", "The primary key is named, which may not sign.", "key-not-for-signing", |holder, signature| {
-            signature.without(33);
-            signature.unhashed = vec![holder.primary().issuer_id()];
-        }),
+        signed(
+            "c21-primary",
+            "The primary key is named, which may not sign.",
+            "key-not-for-signing",
+            |holder, signature| {
+                signature.without(33);
+                signature.unhashed = vec![holder.primary().issuer_id()];
+            },
+        ),
         signed("c21-too-many", "Five keys are named.", "malformed-signature", |holder, signature| {
             signature.unhashed.extend(vec![holder.signer.issuer_id(); 4]);
         }),
@@ -423,26 +471,46 @@ fn issuers() -> Vec<Vector> {
             nameless(signature);
             signature.unhashed.push(Subpacket::new(33, &holder.signer.issuer().body[..11]));
         }),
-        signed("c21-fingerprint-of-v9", "A fingerprint of a version to come.", "unknown-key", move |holder, signature| {
-            nameless(signature);
-            signature.unhashed.push(Subpacket::new(33, [vec![9], holder.signer.fingerprint()].concat()));
-        }),
+        signed(
+            "c21-fingerprint-of-v9",
+            "A fingerprint of a version to come.",
+            "unknown-key",
+            move |holder, signature| {
+                nameless(signature);
+                signature.unhashed.push(Subpacket::new(33, [vec![9], holder.signer.fingerprint()].concat()));
+            },
+        ),
         // Hints that name one registered key, and a signature by another.
         signed("c22-names-another", "Named is somebody else's registered key.", bad, move |_, signature| {
             nameless(signature);
             signature.unhashed = vec![other().signer.issuer(), other().signer.issuer_id()];
         }),
-        signed("c22-fingerprint-own-id-anothers", "A forged key id beside the own fingerprint.", "accepted", move |_, signature| {
-            signature.unhashed = vec![other().signer.issuer_id()];
-        }),
-        signed("c22-id-own-fingerprint-anothers", "A forged fingerprint, which goes before the key id.", bad, move |_, signature| {
-            signature.without(33);
-            signature.unhashed.push(other().signer.issuer());
-        }),
-        signed("c22-unknown-fingerprint-own-id", "A fingerprint that nobody has, beside the own key id.", "accepted", |_, signature| {
-            signature.without(33);
-            signature.unhashed.push(Key::ed25519("nobody").issuer());
-        }),
+        signed(
+            "c22-fingerprint-own-id-anothers",
+            "A forged key id beside the own fingerprint.",
+            "accepted",
+            move |_, signature| {
+                signature.unhashed = vec![other().signer.issuer_id()];
+            },
+        ),
+        signed(
+            "c22-id-own-fingerprint-anothers",
+            "A forged fingerprint, which goes before the key id.",
+            bad,
+            move |_, signature| {
+                signature.without(33);
+                signature.unhashed.push(other().signer.issuer());
+            },
+        ),
+        signed(
+            "c22-unknown-fingerprint-own-id",
+            "A fingerprint that nobody has, beside the own key id.",
+            "accepted",
+            |_, signature| {
+                signature.without(33);
+                signature.unhashed.push(Key::ed25519("nobody").issuer());
+            },
+        ),
         signed("c22-two-ids", "Two key ids: the first that is registered is asked.", bad, move |holder, signature| {
             nameless(signature);
             signature.unhashed = vec![other().signer.issuer_id(), holder.signer.issuer_id()];
@@ -474,8 +542,7 @@ fn issuers() -> Vec<Vector> {
             // Who registers first has no claim: the key did not consent.
             let (victim, binder) = (Holder::of("c22-victim"), Holder::of("c22-binder"));
             let mut binder = binder;
-            binder.certificate =
-                binder.certificate.subkey_by(&victim.signer, None, SIGN, |_| {}, |_| {});
+            binder.certificate = binder.certificate.subkey_by(&victim.signer, None, SIGN, |_| {}, |_| {});
             binder.join(bench);
             victim.join(bench);
             pushed(bench, committer, |payload| victim.sign(payload).armored())
@@ -504,9 +571,14 @@ fn dates() -> Vec<Vector> {
         signed("c23-zero", "The year 1970, before any key.", "key-not-yet-valid", |_, signature| {
             signature.set(Subpacket::time(2, 0));
         }),
-        signed("c23-two-dates", "Two dates: one reader takes the first, another the last.", malformed, |_, signature| {
-            signature.hashed.push(Subpacket::time(2, KEY_DATE + 200_000));
-        }),
+        signed(
+            "c23-two-dates",
+            "Two dates: one reader takes the first, another the last.",
+            malformed,
+            |_, signature| {
+                signature.hashed.push(Subpacket::time(2, KEY_DATE + 200_000));
+            },
+        ),
         signed("c24-expired", "Signed for a day.", "signature-expired", |_, signature| {
             signature.set(Subpacket::time(3, 86_400));
         }),
@@ -544,9 +616,16 @@ fn names() -> Vec<Vector> {
         named("c26-no-address", "A name without an address.", mismatch, b"Ed25519"),
         named("c26-empty", "An empty name.", mismatch, b""),
         named("c26-no-utf8", "A name that is no text.", mismatch, b"\xff\xfe <bob@example.com>"),
-        signed("c26-two-names", "Two names: one reader takes the first, another the last.", "malformed-signature", |_, signature| {
-            signature.hashed.extend([*b"bob@example.com    ", *b"ed25519@example.com"].map(|name| Subpacket::new(28, name)));
-        }),
+        signed(
+            "c26-two-names",
+            "Two names: one reader takes the first, another the last.",
+            "malformed-signature",
+            |_, signature| {
+                signature
+                    .hashed
+                    .extend([*b"bob@example.com    ", *b"ed25519@example.com"].map(|name| Subpacket::new(28, name)));
+            },
+        ),
     ];
     vectors.push(Vector::new(
         "c26-not-bound",
@@ -594,9 +673,13 @@ fn usage() -> Vec<Vector> {
         })
     };
     vec![
-        commit("c27-certify", "The primary key, which only certifies.", "key-not-for-signing", "ed25519", |holder, payload| {
-            holder.primary().sign(DOCUMENT, &[payload], |_| {}).armored()
-        }),
+        commit(
+            "c27-certify",
+            "The primary key, which only certifies.",
+            "key-not-for-signing",
+            "ed25519",
+            |holder, payload| holder.primary().sign(DOCUMENT, &[payload], |_| {}).armored(),
+        ),
         sub("c27-encrypt", "A subkey for encryption.", ENCRYPT, false),
         sub("c27-authenticate", "A subkey for logins.", AUTHENTICATE, false),
         sub("c27-authenticate-with-consent", "A subkey for logins, with a back-signature.", AUTHENTICATE, true),
@@ -636,9 +719,14 @@ fn terminals() -> Vec<Vector> {
         signed("c31-policy-uri", "Escapes in a critical policy address.", "malformed-signature", |_, signature| {
             signature.set(Subpacket::new(26, EVIL).critical());
         }),
-        signed("c31-private-critical", "Escapes in a critical subpacket of no name.", "malformed-signature", |_, signature| {
-            signature.set(Subpacket::new(101, EVIL).critical());
-        }),
+        signed(
+            "c31-private-critical",
+            "Escapes in a critical subpacket of no name.",
+            "malformed-signature",
+            |_, signature| {
+                signature.set(Subpacket::new(101, EVIL).critical());
+            },
+        ),
     ];
     let block = |name, about: &str, expected, edit: fn(String) -> String| {
         commit(name, about, expected, "ed25519", move |holder, payload| edit(holder.sign(payload).armored()))

@@ -64,8 +64,20 @@ pub struct Key {
 
 impl Key {
     /// Signs with `numbers`, whatever the material is.
-    pub fn forged(algorithm: u8, material: Vec<u8>, numbers: impl Fn(u8, &[u8]) -> Vec<u8> + Send + Sync + 'static) -> Key {
-        Key { version: 4, algorithm, created: KEY_DATE, material, secret: None, numbers: Arc::new(numbers), habit: None }
+    pub fn forged(
+        algorithm: u8,
+        material: Vec<u8>,
+        numbers: impl Fn(u8, &[u8]) -> Vec<u8> + Send + Sync + 'static,
+    ) -> Key {
+        Key {
+            version: 4,
+            algorithm,
+            created: KEY_DATE,
+            material,
+            secret: None,
+            numbers: Arc::new(numbers),
+            habit: None,
+        }
     }
 
     /// Ed25519 as GnuPG writes it, from a seed that the label gives.
@@ -85,7 +97,8 @@ impl Key {
     /// `rsa-2048`, `rsa-1024`, `p-256`, `p-384`, `p-521` from the file of test keys; `label` sets the date apart, since
     /// no two persons may hold one key.
     pub fn stored(name: &str, label: &str) -> Key {
-        let created = KEY_DATE + u32::from(label.bytes().fold(0_u16, |sum, byte| sum.wrapping_mul(31) ^ u16::from(byte)));
+        let created =
+            KEY_DATE + u32::from(label.bytes().fold(0_u16, |sum, byte| sum.wrapping_mul(31) ^ u16::from(byte)));
         let number = |field: &str| stored_number(name, field);
         let when = UNIX_EPOCH + Duration::from_secs(created.into());
         let (algorithm, made): (u8, key::Key4<key::SecretParts, key::UnspecifiedRole>) = if name.starts_with("rsa") {

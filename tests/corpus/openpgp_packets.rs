@@ -23,12 +23,7 @@ fn bytes(
 }
 
 /// A good signature's armor, changed.
-fn text(
-    name: &str,
-    about: &str,
-    expected: &str,
-    change: impl Fn(String) -> String + Send + Sync + 'static,
-) -> Vector {
+fn text(name: &str, about: &str, expected: &str, change: impl Fn(String) -> String + Send + Sync + 'static) -> Vector {
     commit(name, about, expected, "ed25519", move |holder, payload| change(holder.sign(payload).armored()))
 }
 
@@ -67,15 +62,22 @@ fn several() -> Vec<Vector> {
             armor(&parts.iter().flat_map(|part| part(holder, payload)).collect::<Vec<u8>>())
         }));
     }
-    for (name, about, first_good) in [("blocks-good-bad", "Two blocks, the second bad.", true), ("blocks-bad-good", "Two blocks, the first bad.", false)] {
+    for (name, about, first_good) in [
+        ("blocks-good-bad", "Two blocks, the second bad.", true),
+        ("blocks-bad-good", "Two blocks, the first bad.", false),
+    ] {
         vectors.push(commit(&format!("c05-{name}"), about, MULTIPLE, "ed25519", move |holder, payload| {
             let (good, bad) = (holder.sign(payload).armored(), holder.sign(b"something else").armored());
             if first_good { good + &bad } else { bad + &good }
         }));
     }
-    vectors.push(commit("c05-and-ssh", "An OpenPGP block, then an SSH block.", MULTIPLE, "ed25519", |holder, payload| {
-        holder.sign(payload).armored() + &Sshsig::of(&SshKey::seeded(1), payload).armored()
-    }));
+    vectors.push(commit(
+        "c05-and-ssh",
+        "An OpenPGP block, then an SSH block.",
+        MULTIPLE,
+        "ed25519",
+        |holder, payload| holder.sign(payload).armored() + &Sshsig::of(&SshKey::seeded(1), payload).armored(),
+    ));
     vectors.push(text("c05-block-in-block", "A block that begins within another.", MULTIPLE, |good| {
         good.replacen("\n\n", &format!("\n\n{}", good.lines().next().unwrap_or_default().to_owned() + "\n"), 1)
     }));
@@ -104,7 +106,9 @@ fn compressed() -> Vec<Vector> {
     let nested = |depth: usize| move |good: Vec<u8>| (0..depth).fold(good, |inner, _| packet(COMPRESSED, &zip(&inner)));
     vec![
         bytes("c07-zip", "The signature, compressed.", MALFORMED, nested(1)),
-        bytes("c07-zlib", "The signature, compressed the other way.", MALFORMED, |good| packet(COMPRESSED, &zlib(&good))),
+        bytes("c07-zlib", "The signature, compressed the other way.", MALFORMED, |good| {
+            packet(COMPRESSED, &zlib(&good))
+        }),
         bytes("c07-uncompressed", "The signature in a packet of no compression.", MALFORMED, |good| {
             packet(COMPRESSED, &[vec![0], good].concat())
         }),
@@ -124,10 +128,15 @@ fn compressed() -> Vec<Vector> {
         bytes("c07-after", "The signature, then the same compressed.", MALFORMED, |good| {
             [good.clone(), packet(COMPRESSED, &zip(&good))].concat()
         }),
-        bytes("c07-quine", "A stream whose last block copies what came before, in a packet of no length.", MALFORMED, |_| {
-            // Fixed Huffman: one literal, then matches of distance one without end.
-            [&[0xa3, 1][..], &[0x4b].repeat(64), &[0x1c; 512]].concat()
-        }),
+        bytes(
+            "c07-quine",
+            "A stream whose last block copies what came before, in a packet of no length.",
+            MALFORMED,
+            |_| {
+                // Fixed Huffman: one literal, then matches of distance one without end.
+                [&[0xa3, 1][..], &[0x4b].repeat(64), &[0x1c; 512]].concat()
+            },
+        ),
     ]
 }
 
@@ -155,12 +164,18 @@ fn beside() -> Vec<Vector> {
         ("open-ended-marker", "A marker of no length", vec![0xab, b'P', b'G', b'P']),
     ] {
         let before = packet.clone();
-        vectors.push(bytes(&format!("c08-{name}-before"), &format!("{what} before the signature."), MALFORMED, move |good| {
-            [before.clone(), good].concat()
-        }));
-        vectors.push(bytes(&format!("c08-{name}-after"), &format!("{what} after the signature."), MALFORMED, move |good| {
-            [good, packet.clone()].concat()
-        }));
+        vectors.push(bytes(
+            &format!("c08-{name}-before"),
+            &format!("{what} before the signature."),
+            MALFORMED,
+            move |good| [before.clone(), good].concat(),
+        ));
+        vectors.push(bytes(
+            &format!("c08-{name}-after"),
+            &format!("{what} after the signature."),
+            MALFORMED,
+            move |good| [good, packet.clone()].concat(),
+        ));
     }
     vectors.push(bytes("c08-marker-between", "Two signatures with a marker between them.", MALFORMED, |good| {
         [good.clone(), packet(10, b"PGP"), good].concat()
@@ -172,9 +187,8 @@ fn beside() -> Vec<Vector> {
 fn messages() -> Vec<Vector> {
     let literal = |data: &[u8]| packet(11, &[b"b\0\0\0\0\0", data].concat());
     let one_pass = |holder: &Holder| packet(4, &[&[3, 0, SHA512, EDDSA][..], &holder.signer.key_id(), &[1]].concat());
-    let inline = move |holder: &Holder, data: &[u8]| {
-        [one_pass(holder), literal(data), holder.sign(data).packet()].concat()
-    };
+    let inline =
+        move |holder: &Holder, data: &[u8]| [one_pass(holder), literal(data), holder.sign(data).packet()].concat();
     let mut vectors = Vec::new();
     for (label, name) in [("PGP MESSAGE", "message"), ("PGP SIGNATURE", "signature")] {
         vectors.push(commit(
@@ -203,13 +217,16 @@ fn messages() -> Vec<Vector> {
             &format!("A signature, then the text that it is over, called {label}."),
             MALFORMED,
             "ed25519",
-            move |holder, payload| {
-                armored(label, &[holder.sign(payload).packet(), literal(payload)].concat(), 64)
-            },
+            move |holder, payload| armored(label, &[holder.sign(payload).packet(), literal(payload)].concat(), 64),
         ));
     }
     for (name, about, from, to) in [
-        ("message", "A good signature under the label that git takes for old times' sake.", "PGP SIGNATURE", "PGP MESSAGE"),
+        (
+            "message",
+            "A good signature under the label that git takes for old times' sake.",
+            "PGP SIGNATURE",
+            "PGP MESSAGE",
+        ),
         ("begin-message", "Only the first line says message.", "BEGIN PGP SIGNATURE", "BEGIN PGP MESSAGE"),
         ("end-message", "Only the last line says message.", "END PGP SIGNATURE", "END PGP MESSAGE"),
         ("key-block", "Called a public key.", "PGP SIGNATURE", "PGP PUBLIC KEY BLOCK"),
@@ -228,7 +245,9 @@ fn messages() -> Vec<Vector> {
     };
     vectors.extend([
         text("c12-cleartext", "Cleartext-signed text.", MALFORMED, move |good| cleartext(good, "text")),
-        text("c12-cleartext-without-text", "Cleartext-signed text of no lines.", MALFORMED, move |good| cleartext(good, "")),
+        text("c12-cleartext-without-text", "Cleartext-signed text of no lines.", MALFORMED, move |good| {
+            cleartext(good, "")
+        }),
         text("c12-cleartext-formfeed", "A form feed that ends the header for one reader.", MALFORMED, move |good| {
             cleartext(good, "text").replace("Hash: SHA512\n", "Hash: SHA512\n\u{c}\n")
         }),
@@ -282,13 +301,21 @@ fn nothing() -> Vec<Vector> {
         packets("open-ended-packet", "A signature packet of no length and no bytes.", vec![0x8b]),
         packets("version-only", "A signature packet with a version.", packet(SIGNATURE, &[4])),
         packets("literal", "Only literal data.", packet(11, b"b\0\0\0\0\0commit")),
-        packets("one-pass", "The promise of a signature, and none.", packet(4, &[3, 0, 10, 22, 0, 0, 0, 0, 0, 0, 0, 0, 1])),
+        packets(
+            "one-pass",
+            "The promise of a signature, and none.",
+            packet(4, &[3, 0, 10, 22, 0, 0, 0, 0, 0, 0, 0, 0, 1]),
+        ),
         commit("c13-key", "The key instead of a signature.", MALFORMED, "ed25519", |holder, _| {
             armor(&packet(PUBLIC_KEY, &holder.signer.body()))
         }),
-        commit("c13-certificate", "The whole certificate instead of a signature.", MALFORMED, "ed25519", |holder, _| {
-            armor(&holder.certificate.bytes())
-        }),
+        commit(
+            "c13-certificate",
+            "The whole certificate instead of a signature.",
+            MALFORMED,
+            "ed25519",
+            |holder, _| armor(&holder.certificate.bytes()),
+        ),
         commit("c13-no-numbers", "A signature without its numbers.", MALFORMED, "ed25519", |holder, payload| {
             let mut signature = holder.sign(payload);
             signature.numbers.clear();
@@ -357,9 +384,13 @@ fn lengths() -> Vec<Vector> {
         framed("larger-than-a-page", "Sixty thousand zeros after the numbers.", MALFORMED, |body| {
             packet(SIGNATURE, &[body, &[0; 60_000]].concat())
         }),
-        commit("c29-new-two-bytes", "Today's format with a length of two bytes.", "accepted", "rsa-2048", |holder, payload| {
-            holder.sign(payload).armored()
-        }),
+        commit(
+            "c29-new-two-bytes",
+            "Today's format with a length of two bytes.",
+            "accepted",
+            "rsa-2048",
+            |holder, payload| holder.sign(payload).armored(),
+        ),
     ];
     // An Ed25519 signature as gpg makes it has 119 bytes and a little.
     for cut in [1, 2, 3, 4, 5, 6, 7, 12, 20, 40, 45, 50, 55, 56, 60, 90, 100, 120] {
@@ -420,15 +451,16 @@ fn areas() -> Vec<Vector> {
         built("subpacket-of-four-gigabytes", "A subpacket of the largest length.", MALFORMED, |good| {
             unhashed_and(good, &[0xff, 0xff, 0xff, 0xff, 0xff, 100])
         }),
-        built("subpacket-of-nothing", "A subpacket of no length.", MALFORMED, |good| {
-            unhashed_and(good, &[0])
-        }),
+        built("subpacket-of-nothing", "A subpacket of no length.", MALFORMED, |good| unhashed_and(good, &[0])),
         built("subpacket-length-cut", "A subpacket whose length is cut off.", MALFORMED, |good| {
             unhashed_and(good, &[0xff, 0])
         }),
-        built("subpacket-long-form", "A subpacket with the longest form of its length, as RFC 9580 allows.", "accepted", |good| {
-            unhashed_and(good, &[0xff, 0, 0, 0, 2, 100, 7])
-        }),
+        built(
+            "subpacket-long-form",
+            "A subpacket with the longest form of its length, as RFC 9580 allows.",
+            "accepted",
+            |good| unhashed_and(good, &[0xff, 0, 0, 0, 2, 100, 7]),
+        ),
         built("subpackets-of-64k", "An unhashed area as large as can be.", "accepted", |good| {
             unhashed_and(good, &area(&vec![Subpacket::new(100, [7; 8000]); 8]))
         }),
@@ -451,35 +483,59 @@ fn areas() -> Vec<Vector> {
         built("number-of-too-few-bits", "A number with more bits than it says.", MALFORMED, |good| {
             with_numbers(good, &[&[0, 249, 0xff], &[7; 31][..], &mpi(&[7; 32])].concat())
         }),
-        commit("c29-number-with-zeros", "Numbers with leading zeros, which gpg takes.", "accepted", "ed25519", |holder, payload| {
-            let mut good = holder.sign(payload);
-            let mut rest = good.numbers.as_slice();
-            let mut padded = Vec::new();
-            while let [high, low, tail @ ..] = rest {
-                let bytes = usize::from(u16::from_be_bytes([*high, *low])).div_ceil(8);
-                padded.extend([1, 16]);
-                padded.extend(vec![0; 34 - bytes]);
-                padded.extend(&tail[..bytes]);
-                rest = &tail[bytes..];
-            }
-            good.numbers = padded;
-            good.armored()
-        }),
-        commit("c29-other-algorithm", "An Ed25519 signature that calls itself RSA.", MALFORMED, "ed25519", |holder, payload| {
-            let mut good = holder.sign(payload);
-            good.algorithm = RSA;
-            good.armored()
-        }),
-        commit("c29-algorithm-of-encryption", "A signature by an algorithm that only encrypts.", MALFORMED, "ed25519", |holder, payload| {
-            let mut good = holder.sign(payload);
-            good.algorithm = 18;
-            good.armored()
-        }),
-        commit("c29-algorithm-of-no-name", "A signature by an algorithm to come.", "weak-algorithm", "ed25519", |holder, payload| {
-            let mut good = holder.sign(payload);
-            good.algorithm = 99;
-            good.armored()
-        }),
+        commit(
+            "c29-number-with-zeros",
+            "Numbers with leading zeros, which gpg takes.",
+            "accepted",
+            "ed25519",
+            |holder, payload| {
+                let mut good = holder.sign(payload);
+                let mut rest = good.numbers.as_slice();
+                let mut padded = Vec::new();
+                while let [high, low, tail @ ..] = rest {
+                    let bytes = usize::from(u16::from_be_bytes([*high, *low])).div_ceil(8);
+                    padded.extend([1, 16]);
+                    padded.extend(vec![0; 34 - bytes]);
+                    padded.extend(&tail[..bytes]);
+                    rest = &tail[bytes..];
+                }
+                good.numbers = padded;
+                good.armored()
+            },
+        ),
+        commit(
+            "c29-other-algorithm",
+            "An Ed25519 signature that calls itself RSA.",
+            MALFORMED,
+            "ed25519",
+            |holder, payload| {
+                let mut good = holder.sign(payload);
+                good.algorithm = RSA;
+                good.armored()
+            },
+        ),
+        commit(
+            "c29-algorithm-of-encryption",
+            "A signature by an algorithm that only encrypts.",
+            MALFORMED,
+            "ed25519",
+            |holder, payload| {
+                let mut good = holder.sign(payload);
+                good.algorithm = 18;
+                good.armored()
+            },
+        ),
+        commit(
+            "c29-algorithm-of-no-name",
+            "A signature by an algorithm to come.",
+            "weak-algorithm",
+            "ed25519",
+            |holder, payload| {
+                let mut good = holder.sign(payload);
+                good.algorithm = 99;
+                good.armored()
+            },
+        ),
     ]
 }
 
@@ -487,9 +543,7 @@ fn areas() -> Vec<Vector> {
 fn order(name: &str) -> Vec<u8> {
     let text = match name {
         "p-256" => "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551",
-        "p-384" => {
-            "ffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973"
-        }
+        "p-384" => "ffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973",
         "p-521" => {
             "01fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffa51868783bf2f966b7fcc0148f709\
              a5d03bb5c9b8899c47aebb6fb71e91386409"
@@ -541,9 +595,13 @@ fn numbers() -> Vec<Vector> {
         let mut above = n.clone();
         *above.last_mut().expect("a number") += 1;
         let wide = [vec![1], vec![0; n.len()]].concat();
-        for (name, odd) in
-            [("zero", vec![]), ("order", n.clone()), ("order-plus-one", above), ("all-ones", vec![0xff; n.len()]), ("too-wide", wide)]
-        {
+        for (name, odd) in [
+            ("zero", vec![]),
+            ("order", n.clone()),
+            ("order-plus-one", above),
+            ("all-ones", vec![0xff; n.len()]),
+            ("too-wide", wide),
+        ] {
             for place in [0, 1] {
                 let (odd, which) = (odd.clone(), ["r", "s"][place]);
                 vectors.push(commit(
@@ -569,7 +627,11 @@ fn numbers() -> Vec<Vector> {
                 good.armored()
             })
         };
-        vectors.push(of("both-zero", "Nothing but zeros, good for every message where nobody looks.", Box::new(|_, _| [vec![], vec![]])));
+        vectors.push(of(
+            "both-zero",
+            "Nothing but zeros, good for every message where nobody looks.",
+            Box::new(|_, _| [vec![], vec![]]),
+        ));
         vectors.push(of("both-one", "Ones.", Box::new(|_, _| [vec![1], vec![1]])));
         vectors.push(of("swapped", "The two numbers in the other order.", Box::new(|r, s| [s, r])));
         vectors.push(of("r-twice", "The first number twice.", Box::new(|r, _| [r.clone(), r])));
@@ -589,15 +651,15 @@ fn numbers() -> Vec<Vector> {
             })
         };
         vectors.extend([
-            of("unchanged", "A good signature, taken apart and put together.", "accepted", |r, s| [r.to_vec(), s.to_vec()]),
+            of("unchanged", "A good signature, taken apart and put together.", "accepted", |r, s| {
+                [r.to_vec(), s.to_vec()]
+            }),
             of("s-plus-order", "The same number, beyond the order.", BAD, |r, s| [r.to_vec(), plus_order(s)]),
             of("s-order", "The order itself.", BAD, |r, _| [r.to_vec(), L.to_vec()]),
             of("s-all-ones", "Nothing but ones.", BAD, |r, _| [r.to_vec(), vec![0xff; 32]]),
             of("s-zero", "The second half zero.", BAD, |r, _| [r.to_vec(), vec![0; 32]]),
             of("zeros", "Nothing but zeros.", BAD, |_, _| [vec![0; 32], vec![0; 32]]),
-            of("identity", "The neutral point and zero.", BAD, |_, _| {
-                [[vec![1], vec![0; 31]].concat(), vec![0; 32]]
-            }),
+            of("identity", "The neutral point and zero.", BAD, |_, _| [[vec![1], vec![0; 31]].concat(), vec![0; 32]]),
             of("r-not-canonical", "The neutral point, written beyond the field.", BAD, |_, s| {
                 [[vec![0xee], vec![0xff; 30], vec![0x7f]].concat(), s.to_vec()]
             }),
@@ -685,7 +747,10 @@ fn checksums() -> Vec<Vector> {
 
 fn crc24(bytes: &[u8]) -> [u8; 3] {
     let step = |crc: u32, byte: &u8| {
-        (0..8).fold(crc ^ u32::from(*byte) << 16, |crc, _| if crc & 0x80_0000 == 0 { crc << 1 } else { crc << 1 ^ 0x186_4cfb })
+        (0..8).fold(
+            crc ^ u32::from(*byte) << 16,
+            |crc, _| if crc & 0x80_0000 == 0 { crc << 1 } else { crc << 1 ^ 0x186_4cfb },
+        )
     };
     let [_, sum @ ..] = bytes.iter().fold(0xb7_04ce, step).to_be_bytes();
     sum

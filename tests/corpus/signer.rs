@@ -20,6 +20,12 @@ impl SshKey {
         SshKey { pair: Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).expect("32 bytes are an Ed25519 secret") }
     }
 
+    /// The key that belongs to this name and no other.
+    pub fn named(name: &str) -> SshKey {
+        let seed = digest(&SHA256, name.as_bytes());
+        SshKey { pair: Ed25519KeyPair::from_seed_unchecked(seed.as_ref()).expect("32 bytes are an Ed25519 secret") }
+    }
+
     pub fn public_key(&self) -> Vec<u8> {
         strings(&[b"ssh-ed25519", self.pair.public_key().as_ref()])
     }
