@@ -67,6 +67,11 @@ impl Lab {
         assert!(outcome.succeeded(), "keyring-sync {args:?}: {}{}", outcome.stdout, outcome.stderr);
         outcome
     }
+
+    /// The folder of the installation.
+    pub fn root(&self) -> PathBuf {
+        self.product.root().to_owned()
+    }
 }
 
 /// What came of a push.
