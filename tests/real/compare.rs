@@ -111,12 +111,23 @@ fn explanation(id: &str, raw: &[u8], ours: &Verdict, theirs: &Opinion, keys: &Ke
         "malformed-signature" | "unsigned-data" if holds(raw, b"-----BEGIN OPENTIMESTAMPS") => {
             says("an OpenTimestamps proof follows the signature, which does not cover it")
         }
-        // gpg does not look whether the user id is the certificate's; ours may have been revoked or never bound.
-        "identity-mismatch" if ours.reason.contains("in the name of") => {
-            says("the signature names a user id that the certificate does not hold")
+        // gpg does not look whose user id it is.
+        "identity-mismatch" => {
+            let name = ours.reason.split('`').nth(1)?;
+            let dropped = keys.notes.iter().any(|note| note.contains(name) && note.contains("was dropped"));
+            Some(if dropped {
+                "the signature names a user id that has no self-signature that counts, by SHA-1 most often".to_owned()
+            } else if ours.reason.contains("in the name of") {
+                "the signature names a user id that the certificate does not hold".to_owned()
+            } else {
+                return None;
+            })
         }
         "malformed-signature" => match made {
             Some(made) if made.class != 0 => says("a signature over text, not over bytes"),
+            Some(made) if ours.reason.contains("unknown version") && !matches!(made.version, Some(4 | 6)) => {
+                says("a signature packet of an old version")
+            }
             _ => None,
         },
         "malformed-object" => Some(format!("the object is not as git writes them: it {}", ours.reason)),

@@ -33,8 +33,9 @@ impl Drop for Keys {
 }
 
 /// What was read so far.
-#[derive(Default)]
 struct Found {
+    /// One instant for all keys.
+    now: Time,
     certificates: BTreeMap<String, Registration>,
     ssh: BTreeMap<String, (Key, Vec<String>)>,
     ssh_authorities: Vec<Registration>,
@@ -45,7 +46,7 @@ struct Found {
 
 impl Keys {
     pub fn is_empty(&self) -> bool {
-        self.openpgp + self.ssh == 0
+        self.openpgp + self.ssh + self.refused.len() == 0
     }
 
     /// Reads every file of `folder` whose name says that it holds keys.
@@ -56,7 +57,14 @@ impl Keys {
         // Whose key it is was settled by whoever made the folder; nothing is asked of the network.
         let settings = "trust-model always\nno-auto-key-retrieve\nno-auto-key-import\ndisable-dirmngr\nno-autostart\n";
         std::fs::write(gnupg.join("gpg.conf"), settings).expect("gpg.conf");
-        let mut found = Found::default();
+        let mut found = Found {
+            now: now(),
+            certificates: BTreeMap::new(),
+            ssh: BTreeMap::new(),
+            ssh_authorities: Vec::new(),
+            refused: BTreeMap::new(),
+            allowed_signers: String::new(),
+        };
         for file in files(folder) {
             let extension = file.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
             match extension.as_str() {
@@ -115,8 +123,8 @@ impl Found {
         let known = |registration: &Registration| {
             self.certificates.get(registration.fingerprint.as_str()).map(|known| known.source.clone())
         };
-        let registered = openpgp::register(certificate, None, now()).and_then(|alone| match known(&alone) {
-            Some(known) => openpgp::register(certificate, Some(&known), now()),
+        let registered = openpgp::register(certificate, None, self.now).and_then(|alone| match known(&alone) {
+            Some(known) => openpgp::register(certificate, Some(&known), self.now),
             None => Ok(alone),
         });
         match registered {

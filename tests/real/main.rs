@@ -61,7 +61,7 @@ fn a_repository_of_ones_own() {
         return;
     };
     let keys = Keys::read(&wanted.keys);
-    assert!(!keys.is_empty(), "{} holds no key that could be registered", wanted.keys.display());
+    assert!(!keys.is_empty(), "{} holds no public key", wanted.keys.display());
     let report = run::compare_all(&wanted.repository, &keys, wanted.revisions.as_deref(), wanted.limit);
     say(&format!("\n{report}"));
     assert!(report.judged() > 0, "nothing to judge in {}", wanted.repository.display());

@@ -38,6 +38,8 @@ impl fmt::Display for Status {
 /// gpg's numbers for what a signature was made with, where it could read it (RFC 9580, section 9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MadeWith {
+    /// Of the packet; gpg tells it of valid signatures only.
+    pub version: Option<u32>,
     pub algorithm: u32,
     pub hash: u32,
     /// 0 for bytes, 1 for text.
@@ -135,14 +137,20 @@ fn openpgp(lines: &[Vec<&str>]) -> Opinion {
             "ERRSIG" if word(6) == "9" => Status::NoKey,
             "ERRSIG" => Status::Unusable,
             "VALIDSIG" => {
-                made_with = Some(MadeWith { algorithm: number(7, 10), hash: number(8, 10), class: number(9, 16) });
+                made_with = Some(MadeWith {
+                    version: Some(number(5, 10)),
+                    algorithm: number(7, 10),
+                    hash: number(8, 10),
+                    class: number(9, 16),
+                });
                 key = line.last().map(|name| (*name).to_owned());
                 continue;
             }
             _ => continue,
         };
         if word(0) == "ERRSIG" {
-            made_with = Some(MadeWith { algorithm: number(2, 10), hash: number(3, 10), class: number(4, 16) });
+            made_with =
+                Some(MadeWith { version: None, algorithm: number(2, 10), hash: number(3, 10), class: number(4, 16) });
         }
         key = key.or_else(|| Some(word(1).to_owned()));
         said.push(status);
@@ -160,7 +168,7 @@ fn only_one_good_line_that_git_believes_is_good() {
     let said = |code, text: &str| read(&Outcome { code: Some(code), stdout: String::new(), stderr: text.to_owned() });
     let opinion = said(0, good);
     assert_eq!((opinion.status, opinion.key.as_deref()), (Status::Good, Some("BB")));
-    assert_eq!(opinion.made_with, Some(MadeWith { algorithm: 22, hash: 8, class: 0 }));
+    assert_eq!(opinion.made_with, Some(MadeWith { version: Some(4), algorithm: 22, hash: 8, class: 0 }));
     assert_eq!(said(1, good).status, Status::Unusable);
     assert_eq!(said(0, &good.repeat(2)).status, Status::Unusable);
     assert_eq!(said(1, "[GNUPG:] ERRSIG 0123456789ABCDEF 1 8 00 1 9 -").status, Status::NoKey);

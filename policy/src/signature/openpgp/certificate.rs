@@ -200,7 +200,7 @@ fn without_unbound_user_ids(valid: &ValidCert<'_>, notes: &mut Vec<String>) -> R
     };
     for user_id in valid.cert().userids().filter(|user_id| !is_bound(user_id)) {
         let shown = crate::text::shown_bytes(user_id.userid().value(), 80);
-        notes.push(format!("user id `{shown}` was dropped: its owner did not sign it"));
+        notes.push(format!("user id `{shown}` was dropped: it has no self-signature that counts"));
     }
     Ok(valid.cert().clone().retain_userids(|user_id| is_bound(&user_id)))
 }
