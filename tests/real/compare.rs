@@ -68,7 +68,7 @@ fn same_meaning(status: Status) -> &'static [&'static str] {
 pub fn compare(raw: &[u8], ours: &Verdict, theirs: &Opinion, keys: &Keys) -> Relation {
     let same_key = match (&ours.key, &theirs.key) {
         (Some(ours), Some(theirs)) => ours.ends_with(theirs.as_str()),
-        (Some(_), None) => false,
+        (Some(_), None) => !ours.accepted(),
         (None, _) => true,
     };
     if ours.accepted() {
@@ -111,18 +111,19 @@ fn explanation(id: &str, raw: &[u8], ours: &Verdict, theirs: &Opinion, keys: &Ke
         "malformed-signature" | "unsigned-data" if holds(raw, b"-----BEGIN OPENTIMESTAMPS") => {
             says("an OpenTimestamps proof follows the signature, which does not cover it")
         }
+        "identity-mismatch" if ours.reason == "names no tagger" => says("the tag names no tagger"),
         // gpg does not look whose user id it is.
-        "identity-mismatch" => {
+        "identity-mismatch" if ours.reason.contains("in the name of") => {
             let name = ours.reason.split('`').nth(1)?;
             let dropped = keys.notes.iter().any(|note| note.contains(name) && note.contains("was dropped"));
-            Some(if dropped {
-                "the signature names a user id that has no self-signature that counts, by SHA-1 most often".to_owned()
-            } else if ours.reason.contains("in the name of") {
-                "the signature names a user id that the certificate does not hold".to_owned()
+            says(if dropped {
+                "the signature names a user id that has no self-signature that counts, by SHA-1 most often"
             } else {
-                return None;
+                "the signature names a user id that the certificate does not hold"
             })
         }
+        // Git puts the values of all of them together; its own first signed commit has one for each line.
+        "multiple-signatures" if count(raw, b"\ngpgsig ") > 1 => says("several signature headers"),
         "malformed-signature" => match made {
             Some(made) if made.class != 0 => says("a signature over text, not over bytes"),
             Some(made) if ours.reason.contains("unknown version") && !matches!(made.version, Some(4 | 6)) => {
@@ -145,7 +146,11 @@ fn explanation(id: &str, raw: &[u8], ours: &Verdict, theirs: &Opinion, keys: &Ke
 }
 
 fn holds(raw: &[u8], words: &[u8]) -> bool {
-    raw.windows(words.len()).any(|window| window == words)
+    count(raw, words) > 0
+}
+
+fn count(raw: &[u8], words: &[u8]) -> usize {
+    raw.windows(words.len()).filter(|window| *window == words).count()
 }
 
 #[test]

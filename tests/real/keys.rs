@@ -7,7 +7,7 @@ use countersign_policy::signature::{openpgp, ssh};
 use countersign_policy::testing::{MemoryKeyring, authority, key, person};
 use countersign_policy::time::Time;
 use countersign_tests::process::{must_with_input, run};
-use keyring_sync::import::allowed_signers::{self, Line};
+use keyring_sync::import::allowed_signers::{self, BadLine, Line};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -151,21 +151,28 @@ impl Found {
     fn signers(&mut self, file: &Path) {
         let text = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         self.allowed_signers.push_str(&format!("{text}\n"));
-        for (number, line) in allowed_signers::lines(&text) {
-            match line {
+        for (line, read) in allowed_signers::lines(&text) {
+            let whole = text.lines().nth(line - 1).unwrap_or_default().trim();
+            let read = match read {
+                // ssh-keygen takes any name; whose key it is makes no difference here.
+                Err(BadLine::NotAnAddress(_)) => {
+                    let renamed = format!("holder@name.example {}", after_principals(whole));
+                    allowed_signers::lines(&renamed).next().expect("one line").1
+                }
+                read => read,
+            };
+            match read {
                 Ok(Line::Signer(signer)) => {
                     let emails: Vec<String> = signer.emails.iter().map(|email| email.as_str().to_owned()).collect();
                     self.ssh_key(&signer.key, &emails, signer.valid_after, signer.valid_before);
                 }
                 Ok(Line::Authority { key }) => {
                     let registration = ssh::register_authority(&key);
-                    self.ssh_authorities
-                        .push(registration.unwrap_or_else(|refusal| panic!("line {number}: {refusal}")));
+                    self.ssh_authorities.push(registration.unwrap_or_else(|refusal| panic!("{whole}: {refusal}")));
                 }
                 Err(why) => {
-                    let key = text.lines().nth(number - 1).and_then(ssh_key_in);
-                    if let Some(fingerprint) = key.and_then(|key| ssh_fingerprint(&key)) {
-                        self.refused.insert(fingerprint, format!("line {number} of allowed_signers: {why}"));
+                    if let Some(fingerprint) = ssh_key_in(whole).and_then(|key| ssh_fingerprint(&key)) {
+                        self.refused.insert(fingerprint, format!("allowed_signers: {why}"));
                     }
                 }
             }
@@ -272,6 +279,15 @@ fn fingerprints(home: &Path, bytes: &[u8]) -> Vec<(bool, String)> {
         }
     }
     found
+}
+
+/// What follows the first field, which may be quoted.
+fn after_principals(line: &str) -> &str {
+    let end = match line.strip_prefix('"') {
+        Some(quoted) => quoted.find('"').map(|at| at + 2),
+        None => line.find(char::is_whitespace),
+    };
+    line.get(end.unwrap_or(line.len())..).unwrap_or_default().trim_start()
 }
 
 /// The key of a line of `allowed_signers` that could not be taken as a whole.

@@ -5,6 +5,7 @@
 
 use countersign_policy::commit::Commit;
 use countersign_policy::id::ObjectFormat;
+use countersign_policy::rule::identity_mismatch;
 use countersign_policy::signature::payload::Payload;
 use countersign_policy::signature::settings::Settings;
 use countersign_policy::signature::{self, Context, SignedBy};
@@ -71,12 +72,17 @@ pub fn judge(kind: Kind, raw: &[u8], format: ObjectFormat, keyring: &MemoryKeyri
                 let part = Signed {
                     payload: tag.payload(),
                     signature: tag.signature(),
-                    message_problem: tag.message_problem(),
+                    message_problem: tag.message_problem().or_else(|| no_tagger(&tag)),
                 };
                 part.judge(keyring, now, date)
             }
         },
     }
+}
+
+/// Nobody takes such a tag, whoever signed it: git does not even ask gpg.
+fn no_tagger(tag: &Tag<'_>) -> Option<Problem> {
+    tag.tagger().is_none().then(|| Problem::new(&identity_mismatch::RULE, "names no tagger"))
 }
 
 fn both(problem: Problem) -> Judged {

@@ -83,10 +83,10 @@ pub fn git(repository: &Path, keys: &Keys) -> Command {
 
 pub fn ask(repository: &Path, keys: &Keys, kind: Kind, id: &str) -> Opinion {
     let verb = if kind == Kind::Commit { "verify-commit" } else { "verify-tag" };
-    read(&run(git(repository, keys).args([verb, "--raw", id]), b""))
+    read(kind, &run(git(repository, keys).args([verb, "--raw", id]), b""))
 }
 
-fn read(outcome: &Outcome) -> Opinion {
+fn read(kind: Kind, outcome: &Outcome) -> Opinion {
     let words: Vec<&str> = outcome.stderr.lines().filter(|line| !is_chatter(line)).collect();
     let words = words.join("\n");
     let status: Vec<Vec<&str>> = outcome
@@ -103,7 +103,8 @@ fn read(outcome: &Outcome) -> Opinion {
         let known = line.starts_with("Good \"git\" signature for ");
         let status = if known { Status::Good } else { Status::NoKey };
         Opinion { status, key, made_with: None, words: String::new() }
-    } else if words.is_empty() || words.ends_with("no signature found") {
+    } else if words.ends_with("no signature found") || (words.is_empty() && kind == Kind::Commit) {
+        // Of a signed tag that names no tagger git says nothing at all.
         Opinion::unsigned()
     } else if words.contains("Signature verification failed: incorrect signature") {
         Opinion { status: Status::Bad, key: None, made_with: None, words: String::new() }
@@ -165,7 +166,10 @@ fn openpgp(lines: &[Vec<&str>]) -> Opinion {
 #[test]
 fn only_one_good_line_that_git_believes_is_good() {
     let good = "[GNUPG:] GOODSIG 0123456789ABCDEF A\n[GNUPG:] VALIDSIG AA 2026-01-01 1 0 4 0 22 8 00 BB\n";
-    let said = |code, text: &str| read(&Outcome { code: Some(code), stdout: String::new(), stderr: text.to_owned() });
+    let of = |kind, code, text: &str| {
+        read(kind, &Outcome { code: Some(code), stdout: String::new(), stderr: text.to_owned() })
+    };
+    let said = |code, text: &str| of(Kind::Commit, code, text);
     let opinion = said(0, good);
     assert_eq!((opinion.status, opinion.key.as_deref()), (Status::Good, Some("BB")));
     assert_eq!(opinion.made_with, Some(MadeWith { version: Some(4), algorithm: 22, hash: 8, class: 0 }));
@@ -179,5 +183,7 @@ fn only_one_good_line_that_git_believes_is_good() {
     );
     assert_eq!(said(0, "Good \"git\" signature for a@x with ED25519 key SHA256:x").key.as_deref(), Some("SHA256:x"));
     assert_eq!(said(1, "").status, Status::Unsigned);
+    assert_eq!(of(Kind::Tag, 1, "").status, Status::Unusable);
+    assert_eq!(of(Kind::Tag, 1, "error: no signature found").status, Status::Unsigned);
     assert_eq!(said(1, "gpg: no valid OpenPGP data found.").status, Status::Unusable);
 }
