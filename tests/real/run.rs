@@ -86,7 +86,7 @@ fn objects(mut git: std::process::Command, wanted: &[(Kind, String)]) -> impl It
     std::io::Seek::rewind(&mut ids).expect("the ids");
     let mut child = git.args(["cat-file", "--batch"]).stdin(ids).stdout(Stdio::piped()).spawn().expect("git");
     let mut output = BufReader::new(child.stdout.take().expect("its output"));
-    let mut left = wanted.to_vec().into_iter();
+    let mut left = wanted.iter().cloned();
     std::iter::from_fn(move || {
         let Some((kind, id)) = left.next() else {
             assert!(child.wait().is_ok_and(|status| status.success()), "git cat-file failed");
