@@ -453,10 +453,27 @@ mod tests {
             "cp1026",
             "windows-1252//x",
             "latin1,UTF-7",
+            "latin1utf7",
+            "latin/",
         ] {
             let header = format!("encoding {other}\n");
             assert_eq!(judged(&[TREE, AUTHOR, COMMITTER, &header, GPGSIG, "\n", "m"]), "malformed-object", "{other:?}");
         }
+    }
+
+    #[test]
+    fn a27_an_encoding_is_said_once() {
+        let header = "encoding UTF-8\n";
+        assert_eq!(judged(&[TREE, AUTHOR, COMMITTER, header, header, GPGSIG, "\n", "m"]), "malformed-object");
+        let apart = [TREE, AUTHOR, COMMITTER, header, GPGSIG, header, "\n", "m"];
+        assert_eq!(judged(&apart), "malformed-object");
+    }
+
+    #[test]
+    fn a21_a_space_before_the_signature_is_part_of_it() {
+        let raw = join(&[TREE, AUTHOR, COMMITTER, &GPGSIG.replacen(' ', "  ", 1), "\n", "m"]);
+        let commit = Commit::parse(&raw, ObjectFormat::Sha1).unwrap();
+        assert!(commit.signature().unwrap().starts_with(b" -----BEGIN X-----\n\n"), "one signature has one form");
     }
 
     #[test]

@@ -410,6 +410,55 @@ mod tests {
     }
 
     #[test]
+    fn a_policy_is_as_large_as_its_limit_and_no_larger() {
+        let padded = |length: usize| format!("{LEAST}#{}", "x".repeat(length - LEAST.len() - 1));
+        assert!(Policy::parse(padded(256 * 1024).as_bytes()).is_ok());
+        assert!(matches!(Policy::parse(padded(256 * 1024 + 1).as_bytes()), Err(PolicyError::TooLarge)));
+    }
+
+    #[test]
+    fn either_way_to_name_a_mainline_is_enough() {
+        assert!(policy("refs: {mainline: []}\n").is_ok(), "the default branch");
+        assert!(policy("refs: {mainline: [main], default_branch_is_mainline: false}\n").is_ok());
+    }
+
+    #[test]
+    fn every_limit_lets_something_through() {
+        for name in ["commit_bytes", "tag_bytes", "refs", "commits", "parents", "tag_chain"] {
+            assert!(policy(&format!("limits: {{{name}: 1}}\n")).is_ok(), "{name}");
+            let error = policy(&format!("limits: {{{name}: 0}}\n")).unwrap_err().to_string();
+            assert!(error.contains(name), "{error}");
+        }
+        assert!(policy("apply_within: 1s\n").is_ok() && policy("apply_within: 999ms\n").is_err());
+        let limits = Limits::default();
+        let long = 4 * crate::signature::MAX_SIGNATURE;
+        assert!(limits.commit_bytes > long && limits.tag_bytes > long, "a long message and the largest signature");
+    }
+
+    #[test]
+    fn levels_survive_the_ledger() {
+        for level in [Level::Recorded, Level::Signed, Level::Mainline] {
+            assert_eq!(Level::from_number(level.number()), Some(level));
+        }
+        assert!(Level::Recorded < Level::Signed && Level::Signed < Level::Mainline);
+        let names = [Level::Recorded, Level::Signed, Level::Mainline].map(Level::as_str);
+        assert_eq!(names, ["recorded", "signed", "mainline"]);
+        assert_eq!(Level::from_number(3), None);
+    }
+
+    #[test]
+    fn only_what_the_policy_names_is_rewound_or_moved() {
+        let open = policy("refs: {tags: signed, movable_tags: [nightly], rewindable: ['wip/*']}\n").unwrap().refs;
+        assert!(open.may_move_tag(b"nightly") && !open.may_move_tag(b"v1"));
+        let name = |text: &str| RefName::new(text.as_bytes());
+        assert!(open.may_rewind(&name("refs/heads/wip/a")) && !open.may_rewind(&name("refs/heads/main")));
+        assert_eq!(open.level(&name("refs/tags/v1")), Some(Level::Signed));
+        assert_eq!(open.level(&name("refs/for/main")), Some(Level::Signed));
+        let closed = policy("").unwrap().refs;
+        assert!(!closed.may_move_tag(b"nightly") && !closed.may_rewind(&name("refs/heads/wip/a")));
+    }
+
+    #[test]
     fn a_repository_can_be_observed_alone() {
         let policy = policy("observe: [scratch-*]\n").unwrap();
         let named = |path: &str| RepositoryNames { path: path.into(), forge: None };

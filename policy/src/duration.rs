@@ -77,6 +77,10 @@ mod tests {
             assert_eq!(text.parse::<Period>().unwrap().to_string(), text);
         }
         assert_eq!("60s".parse::<Period>().unwrap().to_string(), "1m");
+        assert_eq!("1500ms".parse::<Period>().unwrap().get(), Duration::from_millis(1500));
+        assert_eq!(["0s", "0ms", "0d"].map(|zero| zero.parse::<Period>().unwrap().to_string()), ["0s"; 3]);
+        let text = serde_json::to_string(&Period::seconds(90)).unwrap();
+        assert_eq!((text.as_str(), serde_json::from_str::<Period>(&text).unwrap()), ("\"90s\"", Period::seconds(90)));
         for bad in ["", "5", "s", "-5s", "5 s", "1y", "99999999999999999999d", "18446744073709551615d"] {
             assert!(bad.parse::<Period>().is_err(), "{bad}");
         }

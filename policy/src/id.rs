@@ -387,13 +387,74 @@ mod tests {
     }
 
     #[test]
+    fn an_object_id_has_the_length_of_its_format() {
+        for (length, format) in
+            [(20, Some(ObjectFormat::Sha1)), (32, Some(ObjectFormat::Sha256)), (21, None), (0, None)]
+        {
+            let raw = vec![0xab; length];
+            let id = ObjectId::from_bytes(&raw);
+            assert_eq!(id.map(|id| id.format()), format, "{length}");
+            assert!(id.is_none_or(|id| id.as_bytes() == raw && id.format().id_len() == length));
+        }
+        let text = "0123456789abcdef".repeat(4);
+        let id = ObjectId::from_hex(text.as_bytes()).unwrap();
+        assert_eq!(id.as_bytes()[..8], [0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef]);
+        assert_eq!(serde_json::from_str::<ObjectId>(&serde_json::to_string(&id).unwrap()).unwrap(), id);
+        assert!(serde_json::from_str::<ObjectId>("\"abc\"").is_err());
+        for bad in ["g", "/", ":", "`"] {
+            assert!(ObjectId::from_hex(bad.repeat(40).as_bytes()).is_none(), "{bad}");
+        }
+        let zero = ObjectId::zero(ObjectFormat::Sha256);
+        assert!(zero.is_zero() && zero.format() == ObjectFormat::Sha256 && !id.is_zero());
+    }
+
+    #[test]
+    fn ids_are_as_long_as_their_limit_and_no_longer() {
+        assert!(PersonId::new(&"a".repeat(NAME_MAX)).is_ok());
+        assert!(PersonId::new(&"a".repeat(NAME_MAX + 1)).is_err());
+        let long = Fingerprint::new("SHA256:q3vT8w0123456789").unwrap();
+        assert_eq!(
+            (long.short().as_str(), long.to_string().as_str()),
+            ("SHA256:q3vT8w012…", "SHA256:q3vT8w0123456789")
+        );
+        assert_eq!(Fingerprint::new("SHA256:q3vT8w012").unwrap().short(), "SHA256:q3vT8w012");
+    }
+
+    #[test]
+    fn an_account_is_told_by_forge_and_name() {
+        let account = |text: &str| Account::new(text).map(|account| account.to_string());
+        assert_eq!(account("GitLab:Alice").unwrap(), "gitlab:alice");
+        assert_eq!(account("Forgejo:alice").unwrap(), "gitea:alice", "its hooks speak Gitea's language");
+        for bad in ["alice", ":alice", "gitea:", ":"] {
+            assert!(account(bad).is_err(), "{bad}");
+        }
+        assert!(serde_json::from_str::<Account>("\"gitea:alice\"").is_ok());
+        assert!(serde_json::from_str::<Account>("\"alice\"").is_err());
+    }
+
+    #[test]
+    fn a_ref_is_shown_as_people_call_it() {
+        let name = |text: &[u8]| RefName::new(text);
+        assert_eq!(
+            (name(b"refs/heads/main").branch(), name(b"refs/heads/main").tag()),
+            (Some(b"main".as_slice()), None)
+        );
+        assert_eq!((name(b"refs/tags/v1").branch(), name(b"refs/tags/v1").tag()), (None, Some(b"v1".as_slice())));
+        assert_eq!(
+            [b"refs/heads/a/b".as_slice(), b"refs/tags/v1", b"refs/x"].map(|it| name(it).shown()),
+            ["a/b", "v1", "refs/x"]
+        );
+        assert_eq!(name(b"refs/heads/\x1b\xff").to_string(), "refs/heads/\\u{1b}\\xff");
+    }
+
+    #[test]
     fn names_with_hidden_characters_are_refused() {
         assert!(PersonId::new("E1001").is_ok());
         for bad in ["", "a b", "a\u{1b}[31m", "a\u{202e}b", "a\u{200b}b"] {
             assert!(PersonId::new(bad).is_err(), "{bad:?}");
         }
         assert_eq!(Email::new("Alice@Example.COM").unwrap().as_str(), "alice@example.com");
-        for bad in ["alice", "@x", "a@", "a@b@c", "a <a@b>"] {
+        for bad in ["alice", "@x", "a@", "a@b@c", "a <a@b>", "a b@x", "a,b@x", "a@b\u{a0}c"] {
             assert!(Email::new(bad).is_err(), "{bad:?}");
         }
         assert!(Account::new("alice").is_err());

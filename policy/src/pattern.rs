@@ -117,6 +117,17 @@ mod tests {
     }
 
     #[test]
+    fn a_pattern_is_a_short_text_that_can_be_seen() {
+        assert!(Pattern::new(&"a".repeat(1024)).is_ok() && Pattern::new(&"a".repeat(1025)).is_err());
+        assert!(Pattern::new("").is_err() && Pattern::new("a\tb").is_err());
+        let read: Pattern = serde_json::from_str("\"release/*\"").unwrap();
+        assert_eq!((read.as_str(), read.to_string().as_str()), ("release/*", "release/*"));
+        assert_eq!(serde_json::to_string(&read).unwrap(), "\"release/*\"");
+        assert!(serde_json::from_str::<Pattern>("\"\"").is_err());
+        assert!(!read.is_literal() && Pattern::new("main").unwrap().is_literal());
+    }
+
+    #[test]
     fn what_no_ref_is_called_is_known() {
         let can = |text: &str| Pattern::new(text).unwrap().can_match_a_ref();
         assert!(can("main") && can("release/*") && can("refs/tags/v*") && can("{a,b}") && can("*"));

@@ -47,7 +47,9 @@ mod tests {
     #[test]
     fn nothing_shown_can_steer_a_terminal() {
         assert_eq!(shown("a\u{1b}[31mb\u{202e}c\n", 80), "a\\u{1b}[31mb\\u{202e}c\\n");
-        assert_eq!(shown("abcdef", 3), "abc…");
+        assert_eq!((shown("abcdef", 3).as_str(), shown("abc", 3).as_str()), ("abc…", "abc"));
+        assert_eq!(shown_bytes("é".repeat(5).as_bytes(), 3), "ééé…");
+        assert_eq!(shown_bytes(&[b'a'; 100], 3), "aaa…", "what cannot be shown is not read");
         assert_eq!(shown_bytes(b"ab\xff\x9b", 80), "ab\\xff\\x9b");
         assert_eq!(shown("\u{9b}31m", 80), "\\u{9b}31m", "the C1 form of CSI is a control too");
     }

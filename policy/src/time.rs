@@ -138,6 +138,28 @@ mod tests {
     }
 
     #[test]
+    fn an_instant_of_a_clock_is_the_same_instant() {
+        use std::time::UNIX_EPOCH;
+        let moment = Duration::from_millis(1500);
+        assert_eq!(Time::from_system(UNIX_EPOCH + moment), Time(1500));
+        assert_eq!(Time::from_system(UNIX_EPOCH - moment), Time(-1500));
+        assert_eq!(Time::from_unix_millis(1500).unix_millis(), 1500);
+        assert_eq!((Time(1999).unix_seconds(), Time(-1).unix_seconds()), (1, -1));
+        assert_eq!((Time(10).plus(moment), Time(10).minus(moment)), (Time(1510), Time(-1490)));
+        assert_eq!((Time(1510).since(Time(10)), Time(10).since(Time(1510))), (moment, Duration::ZERO));
+        let text = serde_json::to_string(&Time(0)).unwrap();
+        assert_eq!(
+            (text.as_str(), serde_json::from_str::<Time>(&text).unwrap()),
+            ("\"1970-01-01T00:00:00Z\"", Time(0))
+        );
+    }
+
+    #[test]
+    fn what_no_calendar_holds_is_shown_as_its_nearest_end() {
+        assert!(Time::MIN.to_string().starts_with("-009999-") && Time(i64::MAX).to_string().starts_with("9999-"));
+    }
+
+    #[test]
     fn times_at_the_edge_of_the_range_do_not_overflow() {
         let max = Time::from_unix_seconds(i64::MAX);
         assert_eq!(max.plus(Duration::from_secs(1)), max);

@@ -268,3 +268,104 @@ impl Verdict {
         if self.enforced { self.decision.exit_code() } else { 0 }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::ObjectFormat;
+    use crate::rule::{carried, keyring_unreadable, signer_not_active, unsigned};
+    use serde_json::json;
+
+    fn finding() -> Finding {
+        Problem::new(&unsigned::RULE, "is not signed").about(Subject::Push)
+    }
+
+    fn verdict(findings: Vec<Finding>, mode: Mode) -> Verdict {
+        Verdict {
+            schema_version: Verdict::SCHEMA_VERSION,
+            verdict: "01JD".to_owned(),
+            received_at: Time::from_unix_seconds(0),
+            mode,
+            decision: decide(&findings),
+            enforced: mode == Mode::Enforce,
+            repository: RepositoryFact::default(),
+            pusher: PusherFact::default(),
+            refs: vec![RefFact {
+                r#ref: RefName::new(b"refs/heads/main"),
+                old: ObjectId::zero(ObjectFormat::Sha1),
+                new: ObjectId::zero(ObjectFormat::Sha1),
+                level: 2,
+            }],
+            commits: CommitCounts::default(),
+            findings,
+            findings_not_listed: 0,
+            policy_digest: String::new(),
+            registry_epoch: 42,
+            recorded: true,
+        }
+    }
+
+    #[test]
+    fn a_denial_outranks_what_could_not_be_decided_and_a_note_decides_nothing() {
+        let deny = finding;
+        let undecided = || Problem::new(&keyring_unreadable::RULE, "x").about(Subject::Push);
+        let note = || Problem::new(&carried::RULE, "x").about(Subject::Push);
+        for (findings, decision, exit_code) in [
+            (vec![], Decision::Accept, 0),
+            (vec![note()], Decision::Accept, 0),
+            (vec![note(), deny()], Decision::Deny, 1),
+            (vec![undecided(), deny()], Decision::Deny, 1),
+            (vec![note(), undecided()], Decision::Undecided, 2),
+        ] {
+            assert_eq!(decide(&findings), decision);
+            assert_eq!(verdict(findings.clone(), Mode::Enforce).exit_code(), exit_code);
+            assert_eq!(verdict(findings, Mode::Observe).exit_code(), 0, "the push passes");
+        }
+    }
+
+    #[test]
+    fn a_finding_is_recorded_whole() {
+        let name = RefName::new(b"refs/heads/main");
+        let id = ObjectId::from_bytes(&[0x4f; 20]).unwrap();
+        let (person, key) = (PersonId::new("E1001").unwrap(), Fingerprint::new("SHA256:q3vT8w").unwrap());
+        let problem = Problem::new(&signer_not_active::RULE, "is signed by E1001")
+            .of(&person)
+            .with_key(&key)
+            .in_state(Lifecycle::Suspended)
+            .detail("since yesterday");
+        let all = problem.about(Subject::Commit(id)).on(&name).titled("bump axios".to_owned());
+        let expected = json!({
+            "id": "signer-not-active", "effect": "deny", "subject": {"commit": "4f".repeat(20)}, "ref": "refs/heads/main",
+            "title": "bump axios", "person": "E1001", "key": "SHA256:q3vT8w", "state": "suspended",
+            "detail": "since yesterday", "reason": "is signed by E1001", "next": signer_not_active::RULE.next,
+        });
+        assert_eq!(serde_json::to_value(&all).unwrap(), expected);
+        let least = json!({
+            "id": "unsigned", "effect": "deny", "subject": {"push": true}, "reason": "is not signed", "next": "sign it",
+        });
+        let own_step = Problem::new(&unsigned::RULE, "is not signed").next("sign it").about(Subject::Push);
+        assert_eq!(serde_json::to_value(&own_step).unwrap(), least);
+    }
+
+    #[test]
+    fn a_subject_is_named_by_its_kind() {
+        let id = ObjectId::from_bytes(&[1; 20]).unwrap();
+        for (subject, text) in [
+            (Subject::Tag(id), json!({"tag": "01".repeat(20)})),
+            (Subject::Ref(RefName::new(b"refs/tags/\x1bv1")), json!({"ref": "refs/tags/\\u{1b}v1"})),
+            (Subject::Path(b"a/\xff".to_vec()), json!({"path": "a/\\xff"})),
+        ] {
+            assert_eq!(serde_json::to_value(&subject).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn a_record_says_how_many_findings_it_had_no_room_for() {
+        let mut full = verdict(vec![finding()], Mode::Enforce);
+        let value = serde_json::to_value(&full).unwrap();
+        assert_eq!(value["refs"][0]["ref"], "refs/heads/main");
+        assert!(value.get("findings_not_listed").is_none() && value.get("recorded").is_none());
+        full.findings_not_listed = 7;
+        assert_eq!(serde_json::to_value(&full).unwrap()["findings_not_listed"], 7);
+    }
+}

@@ -172,6 +172,12 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_is_found_by_its_id() {
+        assert!(ALL.iter().all(|rule| find(rule.id) == Some(rule)));
+        assert_eq!(find("no-such-rule"), None);
+    }
+
+    #[test]
     fn every_rule_says_what_it_is_and_what_to_do() {
         for rule in ALL {
             assert!(!rule.summary.is_empty() && !rule.next.is_empty() && rule.help.len() > 40, "{}", rule.id);

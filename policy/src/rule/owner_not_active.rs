@@ -101,4 +101,43 @@ mod tests {
         assert!(!in_grace_on(12, &[(0, Active, false), (10, Terminated, true)]));
         assert!(in_grace_on(42, &[(0, Active, false), (10, Leave, false), (40, Active, false), (41, Leave, false)]));
     }
+
+    #[test]
+    fn a_compromised_key_of_the_owner_ends_the_grace() {
+        use crate::keyring::Compromised;
+        let line = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB+wAdWZaBRAWSYoS8+AwUfPL7LbfTTz6JLGwiaybL6D";
+        let mut owner = leaver();
+        owner.keys = vec![crate::testing::key(crate::signature::ssh::register(line).unwrap())];
+        let goes_on = |owner: &Person, today| in_grace(owner, &People::default(), day(today));
+        assert!(goes_on(&owner, 12));
+        owner.keys[0].compromised = Some(Compromised { since: None, from: day(12) });
+        assert!(goes_on(&owner, 11) && !goes_on(&owner, 12));
+    }
+
+    fn leaver() -> Person {
+        let mut owner = crate::testing::person("o1", "o1@example.com").unwrap();
+        let change = |from, state| Change { from: day(from), state, abrupt: false };
+        owner.lifecycle = vec![change(0, Lifecycle::Active), change(10, Lifecycle::Terminated)];
+        owner
+    }
+
+    #[test]
+    fn each_push_in_the_grace_is_noted() {
+        use crate::testing::{MemoryKeyring, person};
+        let mut account = person("ci", "ci@example.com").unwrap();
+        (account.kind, account.owner) = (PersonKind::Service, Some(leaver().id));
+        let keyring = MemoryKeyring::default().with(leaver());
+        let note = |account: &Person, today| note(account, &keyring, &People::default(), day(today));
+        let finding = note(&account, 11).unwrap();
+        assert_eq!((finding.id(), finding.effect, &finding.subject), ("owner-in-grace", Effect::Note, &Subject::Push));
+        assert_eq!(finding.problem.person.as_ref(), Some(&account.id));
+        assert!(finding.problem.reason.ends_with(&format!("before {}", day(17).date())), "{}", finding.problem.reason);
+        assert!(note(&account, 9).is_none(), "the owner is there");
+        assert!(note(&account, 17).is_none(), "then it is refused");
+        let mut human = account.clone();
+        human.kind = PersonKind::Human;
+        assert!(note(&human, 11).is_none());
+        account.owner = None;
+        assert!(note(&account, 11).is_none());
+    }
 }
