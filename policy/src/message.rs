@@ -80,10 +80,7 @@ fn cause(verdict: &Verdict, findings: &[&Finding], groups: &[Group<'_>]) -> Stri
     commits.sort();
     commits.dedup();
     let first = groups.first().map_or("no reason was given", |group| group.first.problem.rule.summary);
-    if verdict.decision == Decision::Undecided
-        || commits.is_empty()
-        || commits.len() < findings.len() && !only_commits(findings)
-    {
+    if verdict.decision == Decision::Undecided || commits.is_empty() || !only_commits(findings) {
         return first.to_owned();
     }
     let count = commits.len();
@@ -267,6 +264,94 @@ mod tests {
     fn a_hundred_unsigned_commits_are_no_wall_of_text() {
         let findings = (0..100).map(|byte| unsigned(byte, "wip")).collect();
         insta::assert_snapshot!(render(&verdict(&["refs/heads/main", "refs/heads/b"], 100, findings)).join("\n"));
+    }
+
+    fn headline_of(verdict: &Verdict) -> String {
+        render(verdict).swap_remove(0)
+    }
+
+    #[test]
+    fn the_headline_counts_commits_where_only_commits_are_at_fault() {
+        let skewed =
+            |byte| Problem::new(&rule::time_skew::RULE, "has a date in the future").about(Subject::Commit(id(byte)));
+        let says = |judged, findings| headline_of(&verdict(&["refs/heads/main"], judged, findings));
+        let start = "countersign: push to main rejected: ";
+        let none = "not signed by a current employee";
+        assert_eq!(says(1, vec![unsigned(1, "wip")]), format!("{start}1 of 1 new commit is {none}"));
+        assert_eq!(says(3, vec![unsigned(1, "a"), unsigned(2, "b")]), format!("{start}2 of 3 new commits are {none}"));
+        let twice = vec![unsigned(1, "a"), skewed(1)];
+        assert_eq!(says(3, twice), format!("{start}1 of 3 new commits cannot come in"), "one commit, two reasons");
+        let refused = Problem::new(&rule::ref_denied::RULE, "may not be deleted");
+        let both = vec![refused.about(Subject::Ref(RefName::new(b"refs/heads/x"))), unsigned(1, "a")];
+        assert_eq!(says(3, both), format!("{start}{}", rule::ref_denied::RULE.summary), "not for want of a signature");
+    }
+
+    #[test]
+    fn could_not_decide_counts_no_commits() {
+        let unread = Problem::new(&rule::keyring_unreadable::RULE, "x").about(Subject::Commit(id(1)));
+        let line = headline_of(&verdict(&["refs/heads/main"], 1, vec![unread]));
+        assert_eq!(
+            line,
+            format!("countersign: push to main could not be decided: {}", rule::keyring_unreadable::RULE.summary)
+        );
+    }
+
+    #[test]
+    fn what_a_record_has_no_room_for_is_counted() {
+        let mut full = verdict(&["refs/heads/main"], 9, vec![unsigned(1, "wip")]);
+        full.findings_not_listed = 7;
+        let lines = render(&full);
+        assert!(lines[0].contains("at least 1 of 9 new commits is not signed"), "{lines:#?}");
+        assert!(lines.iter().any(|line| line.starts_with("  … and 7 more;")), "{lines:#?}");
+        full.findings.clear();
+        full.decision = Decision::Deny;
+        assert!(headline_of(&full).ends_with("no reason was given"));
+    }
+
+    #[test]
+    fn the_headline_names_the_refs() {
+        let names = ["refs/heads/main", "refs/heads/a", "refs/heads/b"];
+        let start = |count: usize| headline_of(&verdict(&names[..count], 1, vec![unsigned(1, "wip")]));
+        assert!(start(0).starts_with("countersign: push rejected: "), "{}", start(0));
+        assert!(start(2).starts_with("countersign: push to main and 1 more ref rejected: "), "{}", start(2));
+        assert!(start(3).starts_with("countersign: push to main and 2 more refs rejected: "), "{}", start(3));
+    }
+
+    #[test]
+    fn equal_reasons_are_said_once_and_counted() {
+        let says = |count: u8| render(&verdict(&[], 9, (1..=count).map(|byte| unsigned(byte, "wip")).collect()));
+        assert!(!says(3).iter().any(|line| line.contains("more for the same reason")), "{:#?}", says(3));
+        assert!(says(4).contains(&"  … and 1 more for the same reason   [unsigned]".to_owned()), "{:#?}", says(4));
+        let again = render(&verdict(&[], 9, vec![unsigned(1, "wip"), unsigned(1, "wip")]));
+        assert_eq!(again.iter().filter(|line| line.contains("0101010")).count(), 1, "two refs, one commit: {again:#?}");
+    }
+
+    #[test]
+    fn every_kind_of_subject_has_a_name() {
+        let names = |subject, on: Option<&str>| {
+            let mut finding = Problem::new(&rule::unsigned::RULE, "is wrong").about(subject);
+            finding.on = on.map(|name| RefName::new(name.as_bytes()));
+            render(&verdict(&[], 1, vec![finding])).swap_remove(2)
+        };
+        assert_eq!(names(Subject::Commit(id(1)), None), "  0101010  is wrong   [unsigned]");
+        assert_eq!(names(Subject::Tag(id(1)), None), "  tag 0101010  is wrong   [unsigned]");
+        assert_eq!(names(Subject::Tag(id(1)), Some("refs/tags/v1")), "  tag v1  is wrong   [unsigned]");
+        assert_eq!(names(Subject::Ref(RefName::new(b"refs/heads/x")), None), "  x  is wrong   [unsigned]");
+        assert_eq!(names(Subject::Path(b"a\x1b".to_vec()), None), "  a\\u{1b}  is wrong   [unsigned]");
+        assert_eq!(names(Subject::Push, None), "  this push  is wrong   [unsigned]");
+    }
+
+    #[test]
+    fn the_last_line_says_what_became_of_the_push() {
+        let last = |change: &dyn Fn(&mut Verdict)| {
+            let mut refused = verdict(&[], 1, vec![unsigned(1, "wip")]);
+            change(&mut refused);
+            render(&refused).pop().unwrap()
+        };
+        let id = "verdict 01JDQ3V8T0Z4";
+        assert_eq!(last(&|_| ()), format!("{id} · policy 7c1e5a90… · nothing was changed on the server"));
+        assert_eq!(last(&|it| it.policy_digest.clear()), format!("{id} · nothing was changed on the server"));
+        assert!(last(&|it| it.recorded = false).starts_with(&format!("{id} (not on record, ")));
     }
 
     #[test]

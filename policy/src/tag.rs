@@ -172,7 +172,22 @@ mod tests {
 
     #[test]
     fn b07_only_the_four_types_exist() {
+        let types = [TargetType::Commit, TargetType::Tree, TargetType::Blob, TargetType::Tag];
+        for (name, target_type) in ["commit", "tree", "blob", "tag"].into_iter().zip(types) {
+            let raw = [&HEAD.replace("type commit", &format!("type {name}")), TAGGER, "\n", "m"].concat();
+            assert_eq!(Tag::parse(raw.as_bytes(), ObjectFormat::Sha1).unwrap().target_type(), target_type);
+        }
         assert_eq!(judged(&[&HEAD.replace("type commit", "type Commit"), TAGGER, "\n", "m"]), "malformed-object");
+    }
+
+    #[test]
+    fn a_target_is_read_as_leniently_as_git_reads_it() {
+        let target = |text: &str, format| Tag::target(text.as_bytes(), format);
+        let id = ObjectId::from_hex("1".repeat(40).as_bytes());
+        assert_eq!(target(HEAD, ObjectFormat::Sha1), id);
+        assert_eq!(target(&format!("object {}\nwhatever", "1".repeat(40)), ObjectFormat::Sha1), id);
+        assert_eq!(target(HEAD, ObjectFormat::Sha256), None, "an id of the other format names nothing here");
+        assert_eq!(target("tree x\n", ObjectFormat::Sha1), None);
     }
 
     #[test]
