@@ -12,6 +12,8 @@ mod registration;
 mod revocation;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 pub mod wire;
 
 pub use oracle::{CmsAnswer, CmsOracle, CmsQuestion, Opinion, Unavailable};
