@@ -408,6 +408,38 @@ mod tests {
     }
 
     #[test]
+    fn d13_rsa_numbers_are_taken_up_to_their_limits() {
+        let modulus = |bytes: usize| {
+            let mut out = vec![0xc5; bytes];
+            *out.last_mut().unwrap() = 1;
+            out
+        };
+        let takes = |modulus: &[u8], exponent: &[u8]| VerifyKey::rsa(modulus, exponent).is_ok();
+        assert!(takes(&modulus(RSA_MIN_BITS / 8), &[1, 0, 1]) && !takes(&modulus(RSA_MIN_BITS / 8 - 1), &[1, 0, 1]));
+        assert!(takes(&modulus(RSA_MAX_BITS / 8), &[1, 0, 1]) && !takes(&modulus(RSA_MAX_BITS / 8 + 1), &[1, 0, 1]));
+        assert!(takes(&modulus(256), &[1, 0, 0, 0, 1]) && !takes(&modulus(256), &[2, 0, 0, 0, 1]), "33 bits");
+        let key = VerifyKey::rsa(&[vec![0], modulus(384)].concat(), &[0, 3]).unwrap();
+        assert_eq!((key.bits(), key.algorithm().as_str()), (3072, "RSA 3072"));
+        let mut short = modulus(384);
+        short[0] = 0x40;
+        assert_eq!(VerifyKey::rsa(&short, &[3]).unwrap().bits(), 3071);
+    }
+
+    #[test]
+    fn a_point_has_one_form() {
+        let pair = EcdsaKeyPair::generate(&aws::ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+        let point = pair.public_key().as_ref();
+        let compressed = [&[2 + (point[64] & 1)], &point[1..33]].concat();
+        let hybrid = [&[6 + (point[64] & 1)], &point[1..]].concat();
+        for other in [compressed, hybrid, point[..64].to_vec(), vec![], [point, &[0]].concat()] {
+            assert_eq!(VerifyKey::ecdsa(Curve::P256, &other).unwrap_err(), "P-256 key is not an uncompressed point");
+        }
+        assert!(VerifyKey::ecdsa(Curve::P384, point).is_err());
+        let key = VerifyKey::ecdsa(Curve::P256, point).unwrap();
+        assert_eq!((key.bits(), key.algorithm().as_str()), (256, "P-256"));
+    }
+
+    #[test]
     fn a_point_off_its_curve_is_no_key() {
         let sign = [
             (Curve::P256, &aws::ECDSA_P256_SHA256_ASN1_SIGNING),

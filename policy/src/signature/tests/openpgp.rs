@@ -360,6 +360,42 @@ fn c26_nobody_signs_in_anothers_name() {
     assert_eq!(forge.says(|builder| builder.set_signers_user_id(b"bob@example.com").unwrap()), "identity-mismatch");
 }
 
+/// Git names the committer's address, which the certificate may not know, and the certificate may know one that the
+/// registry does not.
+#[test]
+fn c26_an_address_of_certificate_or_registry_is_the_signers_unless_it_is_anothers() {
+    let mut forge = Forge::new();
+    let mut says = |named: &str, registered: &str, of_bob: &str| {
+        let bytes = forge.signature(|builder| builder.set_signers_user_id(named.as_bytes()).unwrap());
+        let mut alice = person("E1001", registered).unwrap();
+        alice.keys = vec![key(forge.register())];
+        let keyring = MemoryKeyring::default().with(alice).with(person("E1002", of_bob).unwrap());
+        Server::new(keyring).says(armored("PGP SIGNATURE", &bytes, 64))
+    };
+    assert_eq!(says("work@example.com", "work@example.com", "bob@example.com"), "ok", "the registry's");
+    assert_eq!(says("alice@example.com", "work@example.com", "bob@example.com"), "ok", "the certificate's");
+    assert_eq!(says("alice@example.com", "work@example.com", "alice@example.com"), "identity-mismatch", "Bob's");
+    assert_eq!(says("else@example.com", "work@example.com", "bob@example.com"), "identity-mismatch", "nobody's");
+}
+
+#[test]
+fn c21_a_signature_hints_at_a_few_keys_only() {
+    use pgp::packet::signature::subpacket::{Subpacket, SubpacketValue};
+    let mut forge = Forge::new();
+    let bytes = forge.signature(|builder| builder);
+    let with = |more: u8| {
+        let mut signature =
+            <pgp::packet::Signature as pgp::parse::Parse<pgp::packet::Signature>>::from_bytes(&bytes[2..]).unwrap();
+        for number in 0..more {
+            let issuer = SubpacketValue::Issuer(pgp::KeyID::from_bytes(&[number; 8]));
+            signature.unhashed_area_mut().add(Subpacket::new(issuer, false).unwrap()).unwrap();
+        }
+        forge.server().says(armored("PGP SIGNATURE", &pgp::Packet::from(signature).to_vec().unwrap(), 64))
+    };
+    // Fingerprint and key id of the signer are there.
+    assert_eq!([0, 2, 3, 4].map(with), ["ok", "ok", "malformed-signature", "malformed-signature"]);
+}
+
 #[test]
 fn c27_the_primary_key_that_may_only_certify_does_not_sign() {
     let mut forge = Forge::new();

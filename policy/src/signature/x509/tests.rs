@@ -51,6 +51,7 @@ impl CmsOracle for Absent {
 struct Server {
     alice: Person,
     root: Authority,
+    more_roots: Vec<Authority>,
     settings: X509Settings,
     oracle: Nodding,
     now: Time,
@@ -62,7 +63,7 @@ impl Server {
         alice.keys = leaves.iter().map(|name| key(register(&pki.pem(name), now()).unwrap())).collect();
         let root = authority(register_root(&pki.pem("root"), now()).unwrap());
         let oracle = Nodding { opinion: Opinion::Good, signer_sha1: None, lists: Arc::default() };
-        Server { alice, root, settings: X509Settings::default(), oracle, now: now() }
+        Server { alice, root, more_roots: Vec::new(), settings: X509Settings::default(), oracle, now: now() }
     }
 
     fn by_address(pki: &Pki) -> Self {
@@ -73,6 +74,7 @@ impl Server {
 
     fn asking(&self, oracle: &dyn CmsOracle, payload: &[u8], der: &[u8]) -> Result<SignedBy, Problem> {
         let keyring = MemoryKeyring::default().with(self.alice.clone()).with_x509_authority(self.root.clone());
+        let keyring = self.more_roots.iter().cloned().fold(keyring, MemoryKeyring::with_x509_authority);
         let settings = Settings::default();
         let context = Context { keyring: &keyring, settings: &settings, now: self.now, x509: &NoX509 };
         verify(&Payload::whole(payload), &armored(der), &context, &self.settings, oracle)
@@ -163,6 +165,27 @@ fn f10_the_registrys_marks_on_a_root_count_from_their_day() {
     let ssh = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB+wAdWZaBRAWSYoS8+AwUfPL7LbfTTz6JLGwiaybL6D";
     let material = crate::signature::ssh::register(ssh).unwrap().material;
     assert_eq!(says(&|root| root.material = material.clone()), "keyring-unreadable");
+}
+
+#[test]
+fn f10_a_root_that_replaces_another_of_its_name_and_key_is_found() {
+    let pki = Pki::usual();
+    fs::copy(pki.path("root.key"), pki.path("renewed.key")).unwrap();
+    pki.issue_as(make("renewed", "renewed", CA), "/CN=root");
+    let signature = pki.sign("alice", &["sub"], PAYLOAD, &[]);
+    let mut server = Server::knowing(&pki, &["alice"]);
+    server.more_roots = vec![authority(register_root(&pki.pem("renewed"), now()).unwrap())];
+    let by = |server: &Server| server.verify(&signature).unwrap().authority().cloned();
+    assert_eq!(by(&server).as_ref(), Some(&server.root.fingerprint));
+    let mut retired = server;
+    retired.root.retired = Some(Retired { at: now(), reason: RetireReason::Superseded });
+    assert_eq!(by(&retired).as_ref(), Some(&retired.more_roots[0].fingerprint));
+    assert_eq!(retired.says(&signature), "ok");
+    retired.root.retired = None;
+    retired.root.compromised = Some(Compromised { since: None, from: now() });
+    assert_eq!(retired.says(&signature), "ok");
+    retired.more_roots[0].compromised = retired.root.compromised;
+    assert_eq!(retired.says(&signature), "key-compromised");
 }
 
 #[test]
