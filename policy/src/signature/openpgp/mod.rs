@@ -40,6 +40,10 @@ const CRITICAL_KNOWN: [SubpacketTag; 5] = [
     SubpacketTag::SignersUserID,
 ];
 
+/// What a signature says once or not at all: of two, one reader takes the first and another the last.
+const ONCE: [SubpacketTag; 3] =
+    [SubpacketTag::SignatureCreationTime, SubpacketTag::SignatureExpirationTime, SubpacketTag::SignersUserID];
+
 pub(super) fn verify(payload: &Payload<'_>, signature: &[u8], context: &Context<'_>) -> Result<SignedBy, Problem> {
     let bytes = armor::decode(signature, Label::OpenPgp)?;
     let signature = Signature::from_bytes(only_packet(&bytes)?.as_ref()).map_err(|_| garbled())?;
@@ -170,6 +174,17 @@ fn acceptable(signature: &Signature, context: &Context<'_>) -> Result<Hash, Prob
     };
     if !context.settings.takes_hash(hash) {
         return Err(Problem::new(&weak_algorithm::RULE, "is signed over a hash that the policy does not take"));
+    }
+    if let Some(salt) = signature.salt()
+        && signature.hash_algo().salt_size().ok() != Some(salt.len())
+    {
+        return Err(malformed("has an OpenPGP signature whose salt has the wrong length"));
+    }
+    for tag in ONCE {
+        if signature.hashed_area().subpackets(tag).count() > 1 {
+            let reason = format!("has an OpenPGP signature that says twice what it may say once ({tag})");
+            return Err(malformed(&reason));
+        }
     }
     for subpacket in signature.hashed_area().iter() {
         if subpacket.critical() && !CRITICAL_KNOWN.contains(&subpacket.tag()) {

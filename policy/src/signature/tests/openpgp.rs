@@ -248,6 +248,41 @@ fn c15_other_versions_are_refused() {
 }
 
 #[test]
+fn c16_the_salt_has_the_length_that_belongs_to_its_hash() {
+    let mut forge = Forge::with(|builder| builder.set_profile(pgp::Profile::RFC9580).unwrap());
+    for (length, answer) in
+        [(32, "ok"), (0, "malformed-signature"), (16, "malformed-signature"), (33, "malformed-signature")]
+    {
+        let salted = forge.signature(|builder| builder.set_prefix_salt(vec![7; length]).0);
+        assert_eq!(forge.server().says(armored("PGP SIGNATURE", &salted, 64)), answer, "{length} bytes");
+    }
+}
+
+#[test]
+fn dates_and_names_are_said_once() {
+    use pgp::packet::signature::subpacket::{Subpacket, SubpacketValue};
+    let mut forge = Forge::new();
+    let twice = |value: SubpacketValue| {
+        move |builder: SignatureBuilder| {
+            builder
+                .modify_hashed_area(|mut area| {
+                    for _ in 0..2 {
+                        area.add(Subpacket::new(value.clone(), false)?)?;
+                    }
+                    Ok(area)
+                })
+                .unwrap()
+        }
+    };
+    let name = SubpacketValue::SignersUserID(b"alice@example.com".to_vec());
+    assert_eq!(forge.says(twice(name)), "malformed-signature");
+    let end = SubpacketValue::SignatureExpirationTime(pgp::types::Duration::from(400_000_000));
+    assert_eq!(forge.says(twice(end)), "malformed-signature");
+    let date = SubpacketValue::SignatureCreationTime(day("2026-01-10").try_into().unwrap());
+    assert_eq!(forge.says(twice(date)), "malformed-signature");
+}
+
+#[test]
 fn c18_critical_parts_must_be_known() {
     let mut forge = Forge::new();
     let notation = |critical| {
