@@ -141,15 +141,29 @@ fn system_time(time: Time) -> Result<SystemTime, Refusal> {
         .ok_or_else(|| Refusal::new("the server's clock is out of range"))
 }
 
+/// Keys that Sequoia still tolerates for old data.
+const WEAK: [AsymmetricAlgorithm; 5] = {
+    use AsymmetricAlgorithm::{DSA1024, DSA2048, DSA3072, DSA4096, RSA1024};
+    [DSA1024, DSA2048, DSA3072, DSA4096, RSA1024]
+};
+
 /// Today's policy of Sequoia at the server's time, without what it still tolerates for old data.
 fn policy(at: SystemTime) -> StandardPolicy<'static> {
     let mut policy = StandardPolicy::at(at);
     for hash in [HashAlgorithm::MD5, HashAlgorithm::SHA1, HashAlgorithm::RipeMD] {
         policy.reject_hash(hash);
     }
-    use AsymmetricAlgorithm::{DSA1024, DSA2048, DSA3072, DSA4096, RSA1024};
-    for algorithm in [DSA1024, DSA2048, DSA3072, DSA4096, RSA1024] {
+    for algorithm in WEAK {
         policy.reject_asymmetric_algo(algorithm);
+    }
+    policy
+}
+
+/// The same, but for weak keys: what is such a key meant for?
+fn policy_of_meaning(at: SystemTime) -> StandardPolicy<'static> {
+    let mut policy = policy(at);
+    for algorithm in WEAK {
+        policy.accept_asymmetric_algo(algorithm);
     }
     policy
 }
@@ -230,6 +244,7 @@ fn signers(
         expires: earliest(expiry(primary.key_expiration_time()), binding_expiry(primary.binding_signature())),
         revoked: revocation(valid.cert().primary_key().self_revocations(), Some(primary.binding_signature())),
     };
+    let meaning = policy_of_meaning(at);
     let mut signers = Vec::new();
     for key in valid.cert().keys() {
         if signers.len() == MAX_KEYS {
@@ -245,6 +260,7 @@ fn signers(
         };
         let window = above.and(own);
         let flagged = bound.as_ref().is_ok_and(ValidKeyAmalgamation::for_signing);
+        let meant = key.clone().with_policy(&meaning, at).is_ok_and(|bound| bound.for_signing());
         let key_id = key.key().keyid().to_hex();
         let verify = match (&usable, &bound) {
             (Ok(verify), Ok(_)) => verify.clone(),
@@ -274,7 +290,7 @@ fn signers(
             key_id,
             algorithm: algorithm(key.key(), &verify),
             for_signing: flagged && !matches!(verify, VerifyKey::Unusable { .. }),
-            meant_for_signing: flagged,
+            meant_for_signing: meant,
             verify,
             created,
             expires: window.expires,

@@ -647,6 +647,35 @@ fn d14_weak_certificates_are_refused_at_the_door() {
 }
 
 #[test]
+fn d14_a_weak_subkey_is_called_weak() {
+    let mut forge = Forge::new();
+    let weak: pgp::packet::Key<_, pgp::packet::key::SubordinateRole> = pgp::packet::key::Key4::generate_rsa(1024)
+        .map(|mut key: pgp::packet::key::Key4<_, _>| {
+            key.set_creation_time(day("2026-01-01")).unwrap();
+            key.into()
+        })
+        .unwrap();
+    let mut pair = weak.clone().into_keypair().unwrap();
+    let backsig = SignatureBuilder::new(SignatureType::PrimaryKeyBinding)
+        .set_signature_creation_time(day("2026-01-02"))
+        .unwrap()
+        .sign_primary_key_binding(&mut pair, forge.cert.primary_key().key(), &weak)
+        .unwrap();
+    let binding = SignatureBuilder::new(SignatureType::SubkeyBinding)
+        .set_signature_creation_time(day("2026-01-02"))
+        .unwrap()
+        .set_key_flags(KeyFlags::empty().set_signing())
+        .unwrap()
+        .set_embedded_signature(backsig)
+        .unwrap()
+        .sign_subkey_binding(&mut forge.primary(), None, &weak)
+        .unwrap();
+    forge.cert = forge.cert.clone().insert_packets([pgp::Packet::from(weak), binding.into()]).unwrap().0;
+    forge.signer = pair;
+    assert_eq!(forge.says(|builder| builder), "weak-algorithm");
+}
+
+#[test]
 fn exactly_one_certificate_is_registered() {
     let (one, two) = (Forge::new(), Forge::new());
     let both = [one.cert.to_vec().unwrap(), two.cert.to_vec().unwrap()].concat();
