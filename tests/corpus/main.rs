@@ -12,11 +12,14 @@ mod certificates;
 mod common;
 mod desk;
 mod limits;
+mod holders;
 mod object;
 mod openpgp;
 mod openpgp_maker;
+mod openpgp_numbers;
 mod openpgp_packets;
 mod refs;
+mod openpgp_subpackets;
 mod run;
 mod signer;
 mod ssh;
@@ -26,6 +29,7 @@ mod ssh_keys;
 mod strict;
 mod time;
 mod vector;
+mod weak_keys;
 mod written;
 mod x509;
 mod x509_chains;
@@ -42,7 +46,9 @@ fn vectors() -> Vec<Vector> {
     vectors.extend(refs::vectors());
     vectors.extend(limits::vectors());
     vectors.extend(openpgp::vectors());
+    vectors.extend(openpgp_numbers::vectors());
     vectors.extend(openpgp_packets::vectors());
+    vectors.extend(openpgp_subpackets::vectors());
     vectors.extend(certificates::vectors());
     let strict = std::sync::Arc::default();
     vectors.extend(ssh::vectors());
@@ -52,6 +58,8 @@ fn vectors() -> Vec<Vector> {
     vectors.extend(x509_chains::vectors(&strict));
     vectors.extend(x509_lists::vectors(&strict));
     vectors.extend(x509_names::vectors(&strict));
+    vectors.extend(holders::vectors());
+    vectors.extend(weak_keys::vectors());
     vectors.sort_by(|a, b| a.name.cmp(&b.name));
     vectors
 }
