@@ -41,6 +41,16 @@ impl<'a> Desk<'a> {
         self.bench.to_main(&[self.bench.plain_with_block(committer, sign)])
     }
 
+    /// Pushes one commit on the other, each with one form of its signature: every one is refused, and for this alone.
+    pub fn push_each<F: Fn(&[u8]) -> String + Send + Sync>(&self, finding: &str, forms: &[F]) -> Answer {
+        let signatures: Vec<&(dyn Fn(&[u8]) -> String + Send + Sync)> = forms.iter().map(|form| form as _).collect();
+        let answer = self.push_chain(&signatures);
+        let all = format!("{0} of {0} new commit", forms.len());
+        assert!(answer.said.contains(&all), "not all are refused\n{}", answer.said);
+        assert!(answer.findings.iter().all(|id| id == finding), "{:?}\n{}", answer.findings, answer.said);
+        answer
+    }
+
     /// Pushes several commits on top of each other, each with its signature, at once.
     pub fn push_chain(&self, signatures: &[&(dyn Fn(&[u8]) -> String + Send + Sync)]) -> Answer {
         struct Block<'b>(&'b (dyn Fn(&[u8]) -> String + Send + Sync));

@@ -181,29 +181,26 @@ fn one_form() -> Vec<Vector> {
                     };
                     (form.to_owned(), desk.push(sign))
                 };
-                vec![
-                    change("a byte behind", &|signature| [signature, vec![0]].concat()),
-                    change("a field behind", &|signature| [signature, strings(&[b""])].concat()),
-                    change("twice", &|signature| [signature.clone(), signature].concat()),
-                    change("65 bytes", &|signature| {
-                        labelled("ssh-ed25519", &strings(&[&[&signature[19..], &[0]].concat()]))
-                    }),
-                    change("63 bytes", &|signature| labelled("ssh-ed25519", &strings(&[&signature[19..82]]))),
-                    change("none", &|_| labelled("ssh-ed25519", &strings(&[b""]))),
-                    change("nothing at all", &|_| Vec::new()),
-                ]
-            },
-        ),
-        forms("e06-truncated", "The blob, cut off after each of its bytes.", "malformed-signature", |desk| {
+                (form.to_owned(), desk.push(sign))
+            };
+            vec![
+                change("a byte behind", &|signature| [signature, vec![0]].concat()),
+                change("a field behind", &|signature| [signature, strings(&[b""])].concat()),
+                change("twice", &|signature| [signature.clone(), signature].concat()),
+                change("65 bytes", &|signature| labelled("ssh-ed25519", &strings(&[&[&signature[19..], &[0]].concat()]))),
+                change("63 bytes", &|signature| labelled("ssh-ed25519", &strings(&[&signature[19..82]]))),
+                change("none", &|_| labelled("ssh-ed25519", &strings(&[b""]))),
+                change("nothing at all", &|_| Vec::new()),
+            ]
+        }),
+        vector("e06-truncated", "The blob, cut off after each of its bytes.", "malformed-signature", |desk| {
             let key = registered(desk);
             let whole = Sshsig::of(&key, b"").blob().len();
-            (0..whole)
-                .map(|length| {
-                    let cut =
-                        |payload: &[u8]| armored("SSH SIGNATURE", &Sshsig::of(&key, payload).blob()[..length], 70);
-                    (format!("{length} bytes"), desk.push(cut))
-                })
-                .collect()
+            let cut = |length: usize| {
+                let key = &key;
+                move |payload: &[u8]| armored("SSH SIGNATURE", &Sshsig::of(key, payload).blob()[..length], 70)
+            };
+            desk.push_each("malformed-signature", &(0..whole).map(cut).collect::<Vec<_>>())
         }),
         forms("e06-lengths", "A field that says it is longer than what there is.", "malformed-signature", |desk| {
             let key = registered(desk);
@@ -430,70 +427,62 @@ fn armour() -> Vec<Vector> {
                 })
                 .into()
         }),
-        forms(
-            "e07-irregular",
-            "Lines of uneven width, white space, other alphabets, wrong padding.",
-            "malformed-signature",
-            |desk| {
-                let key = registered(desk);
-                let (begin, end) = ("-----BEGIN SSH SIGNATURE-----\n", "-----END SSH SIGNATURE-----\n");
-                let base64 = |payload: &[u8]| STANDARD.encode(Sshsig::of(&key, payload).blob());
-                let form = |form: &str, make: &(dyn Fn(&str) -> String + Send + Sync)| {
-                    (form.to_owned(), desk.push(|payload| make(&base64(payload))))
-                };
-                let lines = |text: &str, between: &str| {
-                    let parts = [&text[..70], &text[70..140], &text[140..]];
-                    format!("{begin}{}\n{end}", parts.join(between))
-                };
-                vec![
-                    form("a short line first", &|text| format!("{begin}{}\n{}\n{end}", &text[..40], &text[40..])),
-                    form("a short line between", &|text| {
-                        format!("{begin}{}\n{}\n{}\n{end}", &text[..70], &text[70..100], &text[100..])
-                    }),
-                    form("a space at the end of a line", &|text| lines(text, " \n")),
-                    form("a space at the start of a line", &|text| lines(text, "\n ")),
-                    form("a tab", &|text| lines(text, "\t\n")),
-                    form("a carriage return", &|text| lines(text, "\r\n")),
-                    form("a form feed", &|text| lines(text, "\x0c\n")),
-                    form("an empty line", &|text| lines(text, "\n\n")),
-                    form("a space inside", &|text| format!("{begin}{} {}\n{end}", &text[..40], &text[40..])),
-                    form("a comment", &|text| format!("{begin}Comment: x\n\n{text}\n{end}")),
-                    form("an equals sign more", &|text| format!("{begin}{text}=\n{end}")),
-                    form("padding in the middle", &|text| format!("{begin}{}=={}\n{end}", &text[..70], &text[70..])),
-                    form("the other alphabet", &|text| format!("{begin}{}-_\n{end}", &text[..text.len() - 2])),
-                    form("a character of none", &|text| format!("{begin}{}!\n{end}", &text[..text.len() - 1])),
-                    form("one character less", &|text| format!("{begin}{}\n{end}", &text[..text.len() - 1])),
-                    form("no line but the two", &|_| format!("{begin}{end}")),
-                    form("text behind the first line", &|text| {
-                        format!("-----BEGIN SSH SIGNATURE----- \n{text}\n{end}")
-                    }),
-                    form("text behind the last line", &|text| format!("{begin}{text}\n-----END SSH SIGNATURE-----x\n")),
-                    form("another last line", &|text| format!("{begin}{text}\n-----END PGP SIGNATURE-----\n")),
-                    form("no last line", &|text| format!("{begin}{text}\n")),
-                    form("small letters", &|text| format!("-----begin ssh signature-----\n{text}\n{end}")),
-                ]
-            },
-        ),
-        forms(
-            "e07-loose-bits",
-            "Base64 whose last character has bits that stand for nothing.",
-            "malformed-signature",
-            |desk| {
-                let key = registered(desk);
-                // The blob's last field is cut by its namespace's length: one of three lengths needs padding.
-                let with = |last: char| {
-                    desk.push(|payload| {
-                        let text = STANDARD.encode(Sshsig::of(&key, payload).blob());
-                        let bare = text.trim_end_matches('=');
-                        let padding = &text[bare.len()..];
-                        assert!(!padding.is_empty(), "the blob's length must ask for padding");
-                        let text = format!("{}{last}{padding}", &bare[..bare.len() - 1]);
-                        format!("-----BEGIN SSH SIGNATURE-----\n{text}\n-----END SSH SIGNATURE-----\n")
-                    })
-                };
-                vec![("B".to_owned(), with('B')), ("/".to_owned(), with('/'))]
-            },
-        ),
+        forms("e07-irregular", "Lines of uneven width, white space, other alphabets, wrong padding.", "malformed-signature", |desk| {
+            let key = registered(desk);
+            let (begin, end) = ("-----BEGIN SSH SIGNATURE-----\n", "-----END SSH SIGNATURE-----\n");
+            let base64 = |payload: &[u8]| STANDARD.encode(Sshsig::of(&key, payload).blob());
+            let form = |form: &str, make: &(dyn Fn(&str) -> String + Send + Sync)| {
+                (form.to_owned(), desk.push(|payload| make(&base64(payload))))
+            };
+            let lines = |text: &str, between: &str| {
+                let parts = [&text[..70], &text[70..140], &text[140..]];
+                format!("{begin}{}\n{end}", parts.join(between))
+            };
+            vec![
+                form("a short line first", &|text| format!("{begin}{}\n{}\n{end}", &text[..40], &text[40..])),
+                form("a short line between", &|text| format!("{begin}{}\n{}\n{}\n{end}", &text[..70], &text[70..100], &text[100..])),
+                form("a space at the end of a line", &|text| lines(text, " \n")),
+                form("a space at the start of a line", &|text| lines(text, "\n ")),
+                form("a tab", &|text| lines(text, "\t\n")),
+                form("a form feed", &|text| lines(text, "\x0c\n")),
+                form("an empty line", &|text| lines(text, "\n\n")),
+                form("a space inside", &|text| format!("{begin}{} {}\n{end}", &text[..40], &text[40..])),
+                form("a comment", &|text| format!("{begin}Comment: x\n\n{text}\n{end}")),
+                form("an equals sign more", &|text| format!("{begin}{text}=\n{end}")),
+                form("padding in the middle", &|text| format!("{begin}{}=={}\n{end}", &text[..70], &text[70..])),
+                form("the other alphabet", &|text| format!("{begin}{}-_\n{end}", &text[..text.len() - 2])),
+                form("a character of none", &|text| format!("{begin}{}!\n{end}", &text[..text.len() - 1])),
+                form("one character less", &|text| format!("{begin}{}\n{end}", &text[..text.len() - 1])),
+                form("no line but the two", &|_| format!("{begin}{end}")),
+                form("text behind the first line", &|text| format!("-----BEGIN SSH SIGNATURE----- \n{text}\n{end}")),
+                form("text behind the last line", &|text| format!("{begin}{text}\n-----END SSH SIGNATURE-----x\n")),
+                form("another last line", &|text| format!("{begin}{text}\n-----END PGP SIGNATURE-----\n")),
+                form("no last line", &|text| format!("{begin}{text}\n")),
+                form("small letters", &|text| format!("-----begin ssh signature-----\n{text}\n{end}")),
+            ]
+        }),
+        forms("e07-loose-bits", "Base64 whose last character has bits that stand for nothing.", "malformed-signature", |desk| {
+            let key = registered(desk);
+            // The blob's last field is cut by its namespace's length: one of three lengths needs padding.
+            let with = |last: char| {
+                desk.push(|payload| {
+                    let text = STANDARD.encode(Sshsig::of(&key, payload).blob());
+                    let bare = text.trim_end_matches('=');
+                    let padding = &text[bare.len()..];
+                    assert!(!padding.is_empty(), "the blob's length must ask for padding");
+                    let text = format!("{}{last}{padding}", &bare[..bare.len() - 1]);
+                    format!("-----BEGIN SSH SIGNATURE-----\n{text}\n-----END SSH SIGNATURE-----\n")
+                })
+            };
+            vec![("B".to_owned(), with('B')), ("/".to_owned(), with('/'))]
+        }),
+        vector("e07-carriage-return", "Lines that end as on Windows: no such character belongs into a header.", "malformed-object", |desk| {
+            let key = registered(desk);
+            desk.push(|payload| {
+                let block = Sshsig::of(&key, payload).armored();
+                block.replacen("=\n", "=\r\n", 1)
+            })
+        }),
         vector("e07-two-blocks", "The signature twice.", "multiple-signatures", |desk| {
             let key = registered(desk);
             desk.push(|payload| Sshsig::of(&key, payload).armored().repeat(2))

@@ -279,7 +279,7 @@ impl RsaKey {
 
     /// The private operation on a block as long as the modulus, whatever is in it.
     pub fn raw(&self, block: &[u8]) -> Vec<u8> {
-        self.openssl(&["pkeyutl", "-sign", "-inkey", "key.pem", "-pkeyopt", "rsa_padding_mode:none"], block)
+        self.openssl(&["pkeyutl", "-decrypt", "-inkey", "key.pem", "-pkeyopt", "rsa_padding_mode:none"], block)
     }
 
     fn openssl(&self, args: &[&str], input: &[u8]) -> Vec<u8> {

@@ -40,7 +40,7 @@ fn under_as(desk: &Desk<'_>, leaf: Certificate, chain: &[&Entity]) -> Answer {
 /// Forms of a chain; each makes the authorities above a leaf, lowest first.
 type Chain = (&'static str, fn() -> Vec<Entity>);
 
-fn chains(name: &'static str, about: &str, expected: &'static str, all: &'static [Chain]) -> Vector {
+fn chains<const N: usize>(name: &'static str, about: &str, expected: &'static str, all: [Chain; N]) -> Vector {
     forms(name, about, expected, move |desk| {
         let answers = all.iter().map(|(form, make)| {
             let chain = make();
@@ -53,26 +53,16 @@ fn chains(name: &'static str, about: &str, expected: &'static str, all: &'static
 
 fn roots() -> Vec<Vector> {
     vec![
-        chains(
-            "f09-unknown-root",
-            "A root that nobody registered; its certificate comes along.",
-            "untrusted-chain",
-            &[("another root", || {
-                let root = Entity::root(Certificate::authority("F09 another root"));
-                let sub = root.issue(Certificate::authority("F09 authority"));
-                vec![sub, root]
-            })],
-        ),
-        chains(
-            "f09-namesake",
-            "A root with the registered one's name and serial number, and another key.",
-            "untrusted-chain",
-            &[("a namesake", || {
-                let root = Entity::root_with(Key::named("F09 namesake"), company().root.certificate.clone());
-                let sub = root.issue(Certificate::authority("F09 under the namesake"));
-                vec![sub, root]
-            })],
-        ),
+        chains("f09-unknown-root", "A root that nobody registered; its certificate comes along.", "untrusted-chain", [("another root", || {
+            let root = Entity::root(Certificate::authority("F09 another root"));
+            let sub = root.issue(Certificate::authority("F09 authority"));
+            vec![sub, root]
+        })]),
+        chains("f09-namesake", "A root with the registered one's name and serial number, and another key.", "untrusted-chain", [("a namesake", || {
+            let root = Entity::root_with(Key::named("F09 namesake"), company().root.certificate.clone());
+            let sub = root.issue(Certificate::authority("F09 under the namesake"));
+            vec![sub, root]
+        })]),
         vector("f09-self-signed", "The person's registered certificate signed itself.", "untrusted-chain", |desk| {
             let leaf = Entity::root(leaf_of(desk));
             desk.register("--x509", leaf.pem());
@@ -120,72 +110,32 @@ fn root_that_ends(name: &'static str, about: &str, expected: &str, reason: &'sta
 
 fn authorities() -> Vec<Vector> {
     vec![
-        chains(
-            "f11-leaf-as-authority",
-            "A colleague's leaf issues certificates; gpgsm calls the signature good.",
-            "untrusted-chain",
-            &[
-                ("a leaf", || vec![company().sub.issue(Certificate::leaf("f11 leaf", "alice@example.com")), sub()]),
-                ("a leaf that may sign certificates", || {
-                    let leaf = Certificate::leaf("f11 signing leaf", "alice@example.com");
-                    vec![company().sub.issue(leaf.only(vec![usage(&[0, 5])])), sub()]
-                }),
-                ("a leaf that says it is no authority", || {
-                    let no = extension("2.5.29.19", true, &seq(&[]));
-                    vec![
-                        company().sub.issue(
-                            Certificate::leaf("f11 honest leaf", "alice@example.com").only(vec![no, usage(&[5])]),
-                        ),
-                        sub(),
-                    ]
-                }),
-                ("no extension at all", || {
-                    vec![company().sub.issue(Certificate::authority("f11 bare").only(vec![])), sub()]
-                }),
-            ],
-        ),
-        chains(
-            "f11-authority-without-right",
-            "An authority whose key usage does not let it issue.",
-            "untrusted-chain",
-            &[
-                ("lists only", || {
-                    vec![
-                        company()
-                            .root
-                            .issue(Certificate::authority("f11 lists").only(vec![authority(None), usage(&[6])])),
-                    ]
-                }),
-                ("signatures only", || {
-                    vec![
-                        company()
-                            .root
-                            .issue(Certificate::authority("f11 signs").only(vec![authority(None), usage(&[0])])),
-                    ]
-                }),
-                ("for web servers", || {
-                    let servers = extension(EXTENDED_USAGE, false, &seq(&[&oid("1.3.6.1.5.5.7.3.1")]));
-                    vec![company().root.issue(Certificate::authority("f11 servers").with(servers))]
-                }),
-                ("a critical extension of nobody", || {
-                    vec![company().root.issue(Certificate::authority("f11 critical").with(extension(
-                        "1.2.3.4",
-                        true,
-                        &null(),
-                    )))]
-                }),
-            ],
-        ),
-        forms(
-            "f11-signer-as-authority",
-            "The signer is an authority itself, or may sign certificates: refused at the door, so nobody's.",
-            "unknown-key",
-            |desk| {
-                trust(desk, &company().root);
-                [
-                    ("an authority", Certificate::authority("f11 an authority")),
-                    ("may sign certificates", leaf_of(desk).only(vec![usage(&[0, 5])])),
-                ]
+        chains("f11-leaf-as-authority", "A colleague's leaf issues certificates; gpgsm calls the signature good.", "untrusted-chain", [
+            ("a leaf", || vec![company().sub.issue(Certificate::leaf("f11 leaf", "alice@example.com")), sub()]),
+            ("a leaf that may sign certificates", || {
+                let leaf = Certificate::leaf("f11 signing leaf", "alice@example.com");
+                vec![company().sub.issue(leaf.only(vec![usage(&[0, 5])])), sub()]
+            }),
+            ("a leaf that says it is no authority", || {
+                let no = extension("2.5.29.19", true, &seq(&[]));
+                vec![company().sub.issue(Certificate::leaf("f11 honest leaf", "alice@example.com").only(vec![no, usage(&[5])])), sub()]
+            }),
+            ("no extension at all", || vec![company().sub.issue(Certificate::authority("f11 bare").only(vec![])), sub()]),
+        ]),
+        chains("f11-authority-without-right", "An authority whose key usage does not let it issue.", "untrusted-chain", [
+            ("lists only", || vec![company().root.issue(Certificate::authority("f11 lists").only(vec![authority(None), usage(&[6])]))]),
+            ("signatures only", || vec![company().root.issue(Certificate::authority("f11 signs").only(vec![authority(None), usage(&[0])]))]),
+            ("for web servers", || {
+                let servers = extension(EXTENDED_USAGE, false, &seq(&[&oid("1.3.6.1.5.5.7.3.1")]));
+                vec![company().root.issue(Certificate::authority("f11 servers").with(servers))]
+            }),
+            ("a critical extension of nobody", || {
+                vec![company().root.issue(Certificate::authority("f11 critical").with(extension("1.2.3.4", true, &null())))]
+            }),
+        ]),
+        forms("f11-signer-as-authority", "The signer is an authority itself, or may sign certificates: refused at the door, so nobody's.", "unknown-key", |desk| {
+            trust(desk, &company().root);
+            [("an authority", Certificate::authority("f11 an authority")), ("may sign certificates", leaf_of(desk).only(vec![usage(&[0, 5])]))]
                 .map(|(form, certificate)| {
                     let signer = company().sub.issue(certificate);
                     let taken = desk.bench.lab.sync(&["key", "add", desk.who, "--x509", "-"], signer.pem().as_bytes());
@@ -193,17 +143,11 @@ fn authorities() -> Vec<Vector> {
                     (form.to_owned(), desk.push(|payload| message(&signer, payload).armored()))
                 })
                 .into()
-            },
-        ),
-        chains(
-            "f11-not-signed-by-authority",
-            "The authority did not sign the certificate that names it.",
-            "untrusted-chain",
-            &[("a stranger did", || {
-                let stranger = Entity::root_with(Key::named("f11 stranger"), company().sub.certificate.clone());
-                vec![Entity { der: company().sub.der.clone(), ..stranger }]
-            })],
-        ),
+        }),
+        chains("f11-not-signed-by-authority", "The authority did not sign the certificate that names it.", "untrusted-chain", [("a stranger did", || {
+            let stranger = Entity::root_with(Key::named("f11 stranger"), company().sub.certificate.clone());
+            vec![Entity { der: company().sub.der.clone(), ..stranger }]
+        })]),
     ]
 }
 
@@ -243,30 +187,12 @@ fn validity() -> Vec<Vector> {
         ),
         leaf("f14-not-yet", "It is valid in years to come.", "key-not-yet-valid", "20480101000000Z", "20490101000000Z"),
         leaf("f14-never", "It ends before it begins.", "key-not-yet-valid", "20480101000000Z", "20200101000000Z"),
-        chains(
-            "f14-authority-expired",
-            "The authority above has expired.",
-            "key-expired",
-            &[("expired", || {
-                vec![
-                    company()
-                        .root
-                        .issue(Certificate { until: "20250101000000Z", ..Certificate::authority("f14 expired") }),
-                ]
-            })],
-        ),
-        chains(
-            "f14-authority-not-yet",
-            "The authority above is valid in years to come.",
-            "untrusted-chain",
-            &[("not yet", || {
-                vec![company().root.issue(Certificate {
-                    from: "20480101000000Z",
-                    until: "20490101000000Z",
-                    ..Certificate::authority("f14 early")
-                })]
-            })],
-        ),
+        chains("f14-authority-expired", "The authority above has expired.", "key-expired", [("expired", || {
+            vec![company().root.issue(Certificate { until: "20250101000000Z", ..Certificate::authority("f14 expired") })]
+        })]),
+        chains("f14-authority-not-yet", "The authority above is valid in years to come.", "untrusted-chain", [("not yet", || {
+            vec![company().root.issue(Certificate { from: "20480101000000Z", until: "20490101000000Z", ..Certificate::authority("f14 early") })]
+        })]),
         vector("f14-root-expired", "The registered root has expired.", "key-expired", |desk| {
             let root = Entity::root(Certificate { until: "20250101000000Z", ..Certificate::authority("f14 root") });
             trust(desk, &root);
@@ -406,36 +332,24 @@ fn constrained(common: &str, constraint: Vec<u8>) -> Vec<Entity> {
 
 fn limits() -> Vec<Vector> {
     vec![
-        chains(
-            "f25-path-length",
-            "More authorities below than one above allows.",
-            "untrusted-chain",
-            &[
-                ("0 and one below", || {
-                    let flat = company()
-                        .root
-                        .issue(Certificate::authority("f25 flat").only(vec![authority(Some(0)), usage(&[5, 6])]));
-                    let below = flat.issue(Certificate::authority("f25 below"));
-                    vec![below, flat]
-                }),
-                ("1 and two below", || {
-                    let high = company()
-                        .root
-                        .issue(Certificate::authority("f25 high").only(vec![authority(Some(1)), usage(&[5, 6])]));
-                    let middle = high.issue(Certificate::authority("f25 middle"));
-                    let low = middle.issue(Certificate::authority("f25 low"));
-                    vec![low, middle, high]
-                }),
-                ("raised again below", || {
-                    let flat = company()
-                        .root
-                        .issue(Certificate::authority("f25 first").only(vec![authority(Some(0)), usage(&[5, 6])]));
-                    let below =
-                        flat.issue(Certificate::authority("f25 second").only(vec![authority(Some(9)), usage(&[5, 6])]));
-                    vec![below, flat]
-                }),
-            ],
-        ),
+        chains("f25-path-length", "More authorities below than one above allows.", "untrusted-chain", [
+            ("0 and one below", || {
+                let flat = company().root.issue(Certificate::authority("f25 flat").only(vec![authority(Some(0)), usage(&[5, 6])]));
+                let below = flat.issue(Certificate::authority("f25 below"));
+                vec![below, flat]
+            }),
+            ("1 and two below", || {
+                let high = company().root.issue(Certificate::authority("f25 high").only(vec![authority(Some(1)), usage(&[5, 6])]));
+                let middle = high.issue(Certificate::authority("f25 middle"));
+                let low = middle.issue(Certificate::authority("f25 low"));
+                vec![low, middle, high]
+            }),
+            ("raised again below", || {
+                let flat = company().root.issue(Certificate::authority("f25 first").only(vec![authority(Some(0)), usage(&[5, 6])]));
+                let below = flat.issue(Certificate::authority("f25 second").only(vec![authority(Some(9)), usage(&[5, 6])]));
+                vec![below, flat]
+            }),
+        ]),
         vector("f25-path-length-root", "The root allows no authority below it.", "untrusted-chain", |desk| {
             let root = Entity::root(Certificate::authority("f25 root").only(vec![authority(Some(0)), usage(&[5, 6])]));
             trust(desk, &root);
@@ -447,113 +361,63 @@ fn limits() -> Vec<Vector> {
             desk.register("--x509", leaf.pem());
             desk.push(|payload| Message::of(&leaf, &[&sub], payload).armored())
         }),
-        chains(
-            "f25-mail-permitted",
-            "The authority may issue for addresses elsewhere only.",
-            "untrusted-chain",
-            &[
-                ("a host", || constrained("f25 host", constraint(true, PERMITTED, &mail("other.example")))),
-                ("not critical", || constrained("f25 host lax", constraint(false, PERMITTED, &mail("other.example")))),
-                ("an address", || constrained("f25 address", constraint(true, PERMITTED, &mail("alice@example.com")))),
-                ("subdomains", || constrained("f25 subdomains", constraint(true, PERMITTED, &mail(".example.com")))),
-                ("an empty name", || constrained("f25 empty", constraint(true, PERMITTED, &mail("")))),
-            ],
-        ),
-        chains(
-            "f25-mail-excluded",
-            "The authority may not issue for addresses here.",
-            "untrusted-chain",
-            &[
-                ("a host", || constrained("f25 no host", constraint(true, EXCLUDED, &mail("example.com")))),
-                ("in other letters", || constrained("f25 no HOST", constraint(true, EXCLUDED, &mail("EXAMPLE.com")))),
-                ("not critical", || constrained("f25 no host lax", constraint(false, EXCLUDED, &mail("example.com")))),
-            ],
-        ),
-        chains(
-            "f25-directory",
-            "The authority may issue for directory names elsewhere only, or not for this one.",
-            "untrusted-chain",
-            &[
-                ("permitted elsewhere", || {
-                    constrained("f25 elsewhere", constraint(true, PERMITTED, &tlv(0xa4, &name("somebody else"))))
-                }),
-                ("excluded", || {
-                    constrained("f25 not here", constraint(true, EXCLUDED, &tlv(0xa4, &name("f25-directory"))))
-                }),
-                ("excluded in other letters", || {
-                    constrained("f25 NOT here", constraint(true, EXCLUDED, &tlv(0xa4, &name(" F25-Directory "))))
-                }),
-                ("excluded as another kind of text", || {
-                    let printable = name_of(&[("2.5.4.3", tlv(0x13, b"f25-directory"))]);
-                    constrained("f25 printable", constraint(true, EXCLUDED, &tlv(0xa4, &printable)))
-                }),
-            ],
-        ),
-        chains(
-            "f25-not-understood",
-            "A constraint with a depth, which RFC 5280 does not know.",
-            "untrusted-chain",
-            &[
-                ("a minimum", || {
-                    let base = [mail("example.com"), tlv(0x80, &[1])].concat();
-                    constrained("f25 minimum", constraint(true, PERMITTED, &base))
-                }),
-                ("a maximum", || {
-                    let base = [mail("example.com"), tlv(0x81, &[9])].concat();
-                    constrained("f25 maximum", constraint(true, PERMITTED, &base))
-                }),
-            ],
-        ),
+        chains("f25-mail-permitted", "The authority may issue for addresses elsewhere only.", "untrusted-chain", [
+            ("a host", || constrained("f25 host", constraint(true, PERMITTED, &mail("other.example")))),
+            ("not critical", || constrained("f25 host lax", constraint(false, PERMITTED, &mail("other.example")))),
+            ("an address", || constrained("f25 address", constraint(true, PERMITTED, &mail("alice@example.com")))),
+            ("subdomains", || constrained("f25 subdomains", constraint(true, PERMITTED, &mail(".example.com")))),
+            ("an empty name", || constrained("f25 empty", constraint(true, PERMITTED, &mail("")))),
+        ]),
+        chains("f25-mail-excluded", "The authority may not issue for addresses here.", "untrusted-chain", [
+            ("a host", || constrained("f25 no host", constraint(true, EXCLUDED, &mail("example.com")))),
+            ("in other letters", || constrained("f25 no HOST", constraint(true, EXCLUDED, &mail("EXAMPLE.com")))),
+            ("not critical", || constrained("f25 no host lax", constraint(false, EXCLUDED, &mail("example.com")))),
+        ]),
+        chains("f25-directory", "The authority may issue for directory names elsewhere only, or not for this one.", "untrusted-chain", [
+            ("permitted elsewhere", || constrained("f25 elsewhere", constraint(true, PERMITTED, &tlv(0xa4, &name("somebody else"))))),
+            ("excluded", || constrained("f25 not here", constraint(true, EXCLUDED, &tlv(0xa4, &name("f25-directory"))))),
+            ("excluded in other letters", || constrained("f25 NOT here", constraint(true, EXCLUDED, &tlv(0xa4, &name(" F25-Directory "))))),
+            ("excluded as another kind of text", || {
+                let printable = name_of(&[("2.5.4.3", tlv(0x13, b"f25-directory"))]);
+                constrained("f25 printable", constraint(true, EXCLUDED, &tlv(0xa4, &printable)))
+            }),
+        ]),
+        chains("f25-not-understood", "A constraint with a depth, which RFC 5280 does not know.", "untrusted-chain", [
+            ("a minimum", || {
+                let base = [mail("example.com"), tlv(0x80, &[1])].concat();
+                constrained("f25 minimum", constraint(true, PERMITTED, &base))
+            }),
+            ("a maximum", || {
+                let base = [mail("example.com"), tlv(0x81, &[9])].concat();
+                constrained("f25 maximum", constraint(true, PERMITTED, &base))
+            }),
+        ]),
         vector("f25-constraint-above", "The constraint stands one authority higher.", "untrusted-chain", |desk| {
             let high =
                 constrained("f25 high constraint", constraint(true, PERMITTED, &mail("other.example"))).remove(0);
             let low = high.issue(Certificate::authority("f25 low authority"));
             under(desk, &[&low, &high])
         }),
-        vector(
-            "f25-subject-address",
-            "An excluded address stands in the subject, where the constraint has to reach it.",
-            "untrusted-chain",
-            |desk| {
-                let sub = constrained("f25 subject", constraint(true, EXCLUDED, &mail("evil.example"))).remove(0);
-                let subject = name_of(&[
-                    ("2.5.4.3", tlv(0x0c, b"x")),
-                    (crate::x509_maker::EMAIL_ADDRESS, tlv(0x16, b"a@evil.example")),
-                ]);
-                under_as(desk, Certificate { subject, ..leaf_of(desk) }, &[&sub])
-            },
-        ),
-        chains(
-            "f25-fitting",
-            "A path length and a constraint that are kept.",
-            "accepted",
-            &[("kept", || {
-                let base = constraint(true, PERMITTED, &mail("example.com"));
-                constrained("f25 kept", base)
-            })],
-        ),
-        vector(
-            "f25-entangled",
-            "Nine authorities of one name that sign each other in every way: the search ends.",
-            "untrusted-chain",
-            |desk| {
-                trust(desk, &company().root);
-                let root =
-                    Entity::root(Certificate { subject: name("f25 tangle"), ..Certificate::authority("f25 tangle 0") });
-                let tangle: Vec<Entity> = (1..9)
-                    .map(|number| {
-                        root.issue(Certificate {
-                            subject: name("f25 tangle"),
-                            ..Certificate::authority(&format!("f25 tangle {number}"))
-                        })
-                    })
-                    .collect();
-                let leaf = root.issue(leaf_of(desk));
-                desk.register("--x509", leaf.pem());
-                let with: Vec<&Entity> = tangle.iter().collect();
-                desk.push(|payload| Message::of(&leaf, &with, payload).armored())
-            },
-        ),
+        vector("f25-subject-address", "An excluded address stands in the subject, where the constraint has to reach it.", "untrusted-chain", |desk| {
+            let sub = constrained("f25 subject", constraint(true, EXCLUDED, &mail("evil.example"))).remove(0);
+            let subject = name_of(&[("2.5.4.3", tlv(0x0c, b"x")), (crate::x509_maker::EMAIL_ADDRESS, tlv(0x16, b"a@evil.example"))]);
+            under_as(desk, Certificate { subject, ..leaf_of(desk) }, &[&sub])
+        }),
+        chains("f25-fitting", "A path length and a constraint that are kept.", "accepted", [("kept", || {
+            let base = constraint(true, PERMITTED, &mail("example.com"));
+            constrained("f25 kept", base)
+        })]),
+        vector("f25-entangled", "Nine authorities of one name that sign each other in every way: the search ends.", "untrusted-chain", |desk| {
+            trust(desk, &company().root);
+            let root = Entity::root(Certificate { subject: name("f25 tangle"), ..Certificate::authority("f25 tangle 0") });
+            let tangle: Vec<Entity> = (1..9)
+                .map(|number| root.issue(Certificate { subject: name("f25 tangle"), ..Certificate::authority(&format!("f25 tangle {number}")) }))
+                .collect();
+            let leaf = root.issue(leaf_of(desk));
+            desk.register("--x509", leaf.pem());
+            let with: Vec<&Entity> = tangle.iter().collect();
+            desk.push(|payload| Message::of(&leaf, &with, payload).armored())
+        }),
     ]
 }
 
