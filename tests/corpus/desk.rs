@@ -43,7 +43,8 @@ impl<'a> Desk<'a> {
 
     /// Pushes one commit on the other, each with one form of its signature: every one is refused, and for this alone.
     pub fn push_each<F: Fn(&[u8]) -> String + Send + Sync>(&self, finding: &str, forms: &[F]) -> Answer {
-        let signatures: Vec<&(dyn Fn(&[u8]) -> String + Send + Sync)> = forms.iter().map(|form| form as _).collect();
+        let signatures: Vec<&(dyn Fn(&[u8]) -> String + Send + Sync)> =
+            forms.iter().map(|form| -> &(dyn Fn(&[u8]) -> String + Send + Sync) { form }).collect();
         let answer = self.push_chain(&signatures);
         let all = format!("{0} of {0} new commit", forms.len());
         assert!(answer.said.contains(&all), "not all are refused\n{}", answer.said);

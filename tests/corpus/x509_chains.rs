@@ -5,7 +5,7 @@ use crate::desk::{Desk, forms, must_be, vector};
 use crate::vector::{Expected, Vector};
 use crate::x509::{company, leaf_of, message, registered, trust, under_company};
 use crate::x509_maker::{
-    Certificate, EXTENDED_USAGE, Entity, Key, Message, authority, extension, name, names, null, oid, seq, tlv, usage,
+    Certificate, EXTENDED_USAGE, Entity, Key, Message, authority, extension, name, null, oid, seq, tlv, usage,
 };
 use std::io::ErrorKind;
 use std::net::TcpListener;
