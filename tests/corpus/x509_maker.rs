@@ -13,7 +13,7 @@ pub fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
         length @ 0..0x80 => vec![short(length)],
         length @ 0x80..0x100 => vec![0x81, short(length)],
         length @ 0x100..0x1_0000 => vec![0x82, short(length >> 8), short(length & 0xff)],
-        length => vec![0x83, short(length >> 16), short(length >> 8 & 0xff), short(length & 0xff)],
+        length => vec![0x83, short(length >> 16), short((length >> 8) & 0xff), short(length & 0xff)],
     };
     [&[tag], length.as_slice(), content].concat()
 }
@@ -119,7 +119,7 @@ pub fn authority(path_len: Option<u8>) -> Vec<u8> {
 
 /// Bits of `keyUsage`, from the left: 0 is digitalSignature, 5 keyCertSign, 6 cRLSign.
 pub fn usage(flags: &[u32]) -> Vec<u8> {
-    let byte = flags.iter().fold(0u8, |byte, flag| byte | 0x80 >> flag);
+    let byte = flags.iter().fold(0u8, |byte, flag| byte | (0x80 >> flag));
     let unused = u8::try_from(byte.trailing_zeros().min(7)).expect("a byte");
     extension(KEY_USAGE, true, &tlv(3, &[unused, byte]))
 }
@@ -191,7 +191,7 @@ pub struct Certificate {
 impl Certificate {
     fn of(common: &str, extensions: Vec<Vec<u8>>) -> Certificate {
         let mut serial = digest(&SHA256, common.as_bytes()).as_ref()[..8].to_vec();
-        serial[0] = serial[0] & 0x3f | 0x40;
+        serial[0] = (serial[0] & 0x3f) | 0x40;
         let subject = name(common);
         Certificate { serial, subject, from: "20200101000000Z", until: "20400101000000Z", extensions }
     }
