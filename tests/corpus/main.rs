@@ -11,15 +11,15 @@ mod certificates;
 #[path = "../tests/common/mod.rs"]
 mod common;
 mod desk;
-mod limits;
 mod holders;
+mod limits;
 mod object;
 mod openpgp;
 mod openpgp_maker;
 mod openpgp_numbers;
 mod openpgp_packets;
-mod refs;
 mod openpgp_subpackets;
+mod refs;
 mod run;
 mod signer;
 mod ssh;
