@@ -57,8 +57,8 @@ pub(crate) fn label(signature: &[u8]) -> Result<Label, Problem> {
 /// Takes the block apart: the base64 lines, decoded.
 ///
 /// Nothing stands before or after the block but one empty line at the end, as GitLab writes it.
-/// OpenPGP headers such as `Comment:` are allowed and ignored, and so is the CRC-24, which RFC 9580
-/// forbids to rely on. Lines have one width, whichever; only the last is shorter.
+/// OpenPGP headers such as `Comment:` are allowed and ignored. The CRC-24 may be missing, as RFC 9580 advises;
+/// a wrong one is refused, as GnuPG does. Lines have one width, whichever; only the last is shorter.
 pub(crate) fn decode(signature: &[u8], label: Label) -> Result<Vec<u8>, Problem> {
     let text = signature.strip_suffix(b"\n").unwrap_or(signature);
     let text = text.strip_suffix(b"\n").unwrap_or(text);
@@ -72,10 +72,12 @@ pub(crate) fn decode(signature: &[u8], label: Label) -> Result<Vec<u8>, Problem>
     if lines.next_back() != Some(label.end()) {
         return Err(malformed("has a signature block that does not end where it should"));
     }
+    let mut checksum = None;
     if label == Label::OpenPgp {
         skip_headers(&mut lines)?;
         let before_crc = lines.clone();
-        if !lines.next_back().is_some_and(is_crc) {
+        checksum = lines.next_back().and_then(crc_of_line);
+        if checksum.is_none() {
             lines = before_crc;
         }
     }
@@ -93,14 +95,17 @@ pub(crate) fn decode(signature: &[u8], label: Label) -> Result<Vec<u8>, Problem>
     if body.is_empty() {
         return Err(malformed("has an empty signature block"));
     }
+    if checksum.is_some_and(|checksum| STANDARD.encode(crc24(&body)).as_bytes() != checksum) {
+        return Err(malformed("has an OpenPGP signature block whose checksum is wrong"));
+    }
     Ok(body)
 }
 
 /// Up to and with the empty line that ends the headers.
 fn skip_headers<'a>(lines: &mut impl Iterator<Item = &'a [u8]>) -> Result<(), Problem> {
     for line in lines {
-        // RFC 9580 calls a line of white space empty too.
-        if line.trim_ascii().is_empty() {
+        // RFC 9580 calls a line of white space empty too; GnuPG takes no form feed for white space.
+        if line.iter().all(|byte| b" \t".contains(byte)) {
             return Ok(());
         }
         if !line.windows(2).any(|pair| pair == b": ") && line.last() != Some(&b':') {
@@ -110,8 +115,26 @@ fn skip_headers<'a>(lines: &mut impl Iterator<Item = &'a [u8]>) -> Result<(), Pr
     Err(malformed("has an OpenPGP signature block without an empty line after its headers"))
 }
 
-fn is_crc(line: &[u8]) -> bool {
-    line.len() == 5 && line.first() == Some(&b'=')
+/// The four characters of a line that holds a checksum.
+fn crc_of_line(line: &[u8]) -> Option<&[u8]> {
+    line.strip_prefix(b"=").filter(|checksum| checksum.len() == 4)
+}
+
+/// The checksum of OpenPGP's armor (RFC 9580, section 6.1).
+fn crc24(bytes: &[u8]) -> [u8; 3] {
+    const GENERATOR: u32 = 0x0186_4cfb;
+    let mut crc: u32 = 0x00b7_04ce;
+    for &byte in bytes {
+        crc ^= u32::from(byte) << 16;
+        for _ in 0..8 {
+            crc <<= 1;
+            if crc & 0x0100_0000 != 0 {
+                crc ^= GENERATOR;
+            }
+        }
+    }
+    let [_, a, b, c] = crc.to_be_bytes();
+    [a, b, c]
 }
 
 #[cfg(test)]
@@ -177,10 +200,17 @@ mod tests {
     }
 
     #[test]
-    fn a20_c32_openpgp_headers_and_checksum_are_ignored() {
+    fn a20_c32_openpgp_headers_are_ignored_and_a_checksum_may_be_missing_but_not_wrong() {
         assert_eq!(pgp("\nAAAA\n").unwrap(), [0; 3]);
-        assert_eq!(pgp("Version: 1\nComment: Reviewed-by: Victim\n\nAAAA\n=AAAA\n").unwrap(), [0; 3]);
-        assert_eq!(pgp("Comment:\n\nAAAA\n=zzzz\n").unwrap(), [0; 3]);
+        let right = format!("={}", STANDARD.encode(crc24(&[0; 3])));
+        assert_eq!(pgp(&format!("Version: 1\nComment: Reviewed-by: Victim\n\nAAAA\n{right}\n")).unwrap(), [0; 3]);
+        assert_eq!(pgp(&format!(" \t\nAAAA\n{right}\n")).unwrap(), [0; 3]);
+        assert_eq!(STANDARD.encode(crc24(b"")), "twTO", "known from empty armor");
+        for wrong in ["zzzz", "AAAA", "!!!!", "twTO"] {
+            let refused = pgp(&format!("Comment:\n\nAAAA\n={wrong}\n")).unwrap_err();
+            assert_eq!(refused.rule.id, "malformed-signature", "{wrong}");
+        }
+        assert!(pgp("\x0c\nAAAA\n").is_err(), "a form feed is no empty line");
         assert_eq!(pgp("\nAAAAAAA\nAAAAA\n").unwrap(), [0; 9], "five characters are a checksum only behind `=`");
         assert!(pgp("\nAAAA\n=AAA\n").is_err() && pgp("\nAAAA\n=AAAAA\n").is_err(), "a checksum has four digits");
         assert!(pgp("AAAA\n").is_err(), "without the empty line it is no armor");
