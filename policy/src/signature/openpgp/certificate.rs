@@ -82,7 +82,8 @@ pub fn register(bytes: &[u8], known: Option<&[u8]>, now: Time) -> Result<Registr
         .with_policy(&policy, at)
         .map_err(|_| Refusal::new("OpenPGP certificate has no self-signature that counts"))?;
 
-    let certificate = OpenPgpCertificate { emails: emails(&valid), signers: signers(&valid, &policy, at, &mut notes)? };
+    let certificate =
+        OpenPgpCertificate { emails: emails(&valid), signers: signers(&valid, &policy, now, &mut notes)? };
     if !certificate.signers.iter().any(|signer| signer.for_signing) {
         let reasons =
             if notes.is_empty() { "none of its keys is meant for signing".to_owned() } else { notes.join("; ") };
@@ -236,13 +237,14 @@ fn emails(valid: &ValidCert<'_>) -> Vec<crate::id::Email> {
 fn signers(
     valid: &ValidCert<'_>,
     policy: &StandardPolicy<'_>,
-    at: SystemTime,
+    now: Time,
     notes: &mut Vec<String>,
 ) -> Result<Vec<OpenPgpSigner>, Refusal> {
+    let at = valid.time();
     let primary = valid.primary_key();
     let above = Window {
         expires: earliest(expiry(primary.key_expiration_time()), binding_expiry(primary.binding_signature())),
-        revoked: revocation(valid.cert().primary_key().self_revocations(), Some(primary.binding_signature())),
+        revoked: revocation(valid.cert().primary_key().self_revocations(), Some(primary.binding_signature()), now),
     };
     let meaning = policy_of_meaning(at);
     let mut signers = Vec::new();
@@ -256,7 +258,11 @@ fn signers(
             expires: bound.as_ref().ok().and_then(|bound| {
                 earliest(expiry(bound.key_expiration_time()), binding_expiry(bound.binding_signature()))
             }),
-            revoked: revocation(key.self_revocations(), bound.as_ref().ok().map(ValidAmalgamation::binding_signature)),
+            revoked: revocation(
+                key.self_revocations(),
+                bound.as_ref().ok().map(ValidAmalgamation::binding_signature),
+                now,
+            ),
         };
         let window = above.and(own);
         let flagged = bound.as_ref().is_ok_and(ValidKeyAmalgamation::for_signing);
@@ -337,10 +343,12 @@ fn binding_expiry(signature: &Signature) -> Option<Time> {
 /// a forged revocation costs a key, to ignore a real one costs more.
 ///
 /// A hard one, or one without a reason, counts for all time. A soft one counts from its date, unless
-/// the newest self-signature is younger: then the owner took the key into use again.
+/// the newest self-signature is younger: then the owner took the key into use again. One that is dated ahead
+/// counts at once: its owner has published it.
 fn revocation<'a>(
     revocations: impl Iterator<Item = &'a Signature>,
     newest: Option<&Signature>,
+    now: Time,
 ) -> Option<OpenPgpRevocation> {
     let bound_again = newest.and_then(|signature| signature.signature_creation_time());
     let mut found: Option<OpenPgpRevocation> = None;
@@ -353,7 +361,7 @@ fn revocation<'a>(
             None => return Some(OpenPgpRevocation { soft_since: None }),
             Some(date) if bound_again.is_some_and(|again| again > date) => {}
             Some(date) => {
-                let since = earliest(Some(Time::from_system(date)), found.and_then(|found| found.soft_since));
+                let since = earliest(Some(Time::from_system(date).min(now)), found.and_then(|found| found.soft_since));
                 found = Some(OpenPgpRevocation { soft_since: since });
             }
         }

@@ -15,7 +15,9 @@ use super::{Context, Format, SignedBy, unknown};
 use crate::id::{Email, Fingerprint, KeyHandle};
 use crate::keyring::{Key, Material, OpenPgpCertificate, OpenPgpSigner, Person};
 use crate::rule::{bad_signature, identity_mismatch, key_expired, key_not_for_signing, key_not_yet_valid};
-use crate::rule::{key_revoked, malformed_signature, multiple_signatures, signature_expired, time_skew};
+use crate::rule::{
+    key_revoked, limit_exceeded, malformed_signature, multiple_signatures, signature_expired, time_skew,
+};
 use crate::rule::{unknown_key, usage_violation, weak_algorithm};
 use crate::time::Time;
 use crate::verdict::Problem;
@@ -24,6 +26,7 @@ use sequoia_openpgp::crypto::mpi;
 use sequoia_openpgp::packet::Signature;
 use sequoia_openpgp::packet::signature::subpacket::SubpacketTag;
 use sequoia_openpgp::parse::Parse;
+use sequoia_openpgp::serialize::MarshalInto;
 use sequoia_openpgp::types::{HashAlgorithm, SignatureType};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -32,17 +35,20 @@ use std::sync::Arc;
 const MAX_ISSUERS: usize = 4;
 
 /// What a critical subpacket may say and be understood here. Any other is refused.
-const CRITICAL_KNOWN: [SubpacketTag; 5] = [
+/// GnuPG does not know a critical signer's user id either.
+const CRITICAL_KNOWN: [SubpacketTag; 4] = [
     SubpacketTag::SignatureCreationTime,
     SubpacketTag::SignatureExpirationTime,
     SubpacketTag::Issuer,
     SubpacketTag::IssuerFingerprint,
-    SubpacketTag::SignersUserID,
 ];
 
 /// What a signature says once or not at all: of two, one reader takes the first and another the last.
 const ONCE: [SubpacketTag; 3] =
     [SubpacketTag::SignatureCreationTime, SubpacketTag::SignatureExpirationTime, SubpacketTag::SignersUserID];
+
+/// Bytes of either subpacket area, as with GnuPG. An honest one has a hundred.
+const MAX_AREA: usize = 10_000;
 
 pub(super) fn verify(payload: &Payload<'_>, signature: &[u8], context: &Context<'_>) -> Result<SignedBy, Problem> {
     let bytes = armor::decode(signature, Label::OpenPgp)?;
@@ -180,13 +186,18 @@ fn acceptable(signature: &Signature, context: &Context<'_>) -> Result<Hash, Prob
     {
         return Err(malformed("has an OpenPGP signature whose salt has the wrong length"));
     }
+    if [signature.hashed_area(), signature.unhashed_area()].iter().any(|area| area.serialized_len() > MAX_AREA) {
+        let reason = format!("has an OpenPGP signature with more than {MAX_AREA} bytes of notes");
+        return Err(Problem::new(&limit_exceeded::RULE, reason));
+    }
     for tag in ONCE {
         if signature.hashed_area().subpackets(tag).count() > 1 {
             let reason = format!("has an OpenPGP signature that says twice what it may say once ({tag})");
             return Err(malformed(&reason));
         }
     }
-    for subpacket in signature.hashed_area().iter() {
+    // Beside the signature anybody can write. To refuse for what stands there takes nothing from its maker.
+    for subpacket in signature.hashed_area().iter().chain(signature.unhashed_area().iter()) {
         if subpacket.critical() && !CRITICAL_KNOWN.contains(&subpacket.tag()) {
             let reason = format!(
                 "has an OpenPGP signature with a critical part that this server does not know ({})",

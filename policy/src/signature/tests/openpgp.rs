@@ -297,6 +297,53 @@ fn c18_critical_parts_must_be_known() {
 }
 
 #[test]
+fn c19_a_critical_part_beside_the_signature_is_refused_too_and_others_say_nothing() {
+    use pgp::packet::signature::subpacket::{NotationData, Subpacket, SubpacketValue};
+    let mut forge = Forge::new();
+    let bytes = forge.signature(|builder| builder);
+    let good = <pgp::packet::Signature as pgp::parse::Parse<pgp::packet::Signature>>::from_bytes(&bytes[2..]).unwrap();
+    let beside = |value: SubpacketValue, critical: bool| {
+        let mut changed = good.clone();
+        changed.unhashed_area_mut().add(Subpacket::new(value, critical).unwrap()).unwrap();
+        forge.server().says(armored("PGP SIGNATURE", &pgp::Packet::from(changed).to_vec().unwrap(), 64))
+    };
+    let note = || SubpacketValue::NotationData(NotationData::new("x@example.com", b"1", None));
+    assert_eq!(beside(note(), true), "malformed-signature");
+    assert_eq!(beside(note(), false), "ok");
+    let expired = SubpacketValue::SignatureExpirationTime(Duration::from_secs(1).try_into().unwrap());
+    assert_eq!(beside(expired, false), "ok", "nobody signed it");
+}
+
+#[test]
+fn what_may_be_said_once_is_not_said_twice() {
+    use pgp::packet::signature::subpacket::{Subpacket, SubpacketValue};
+    let mut forge = Forge::new();
+    let twice = |builder: SignatureBuilder| {
+        builder
+            .modify_hashed_area(|mut area| {
+                for days in [1_u32, 1000] {
+                    let lasts = pgp::types::Duration::days(days).unwrap();
+                    area.add(Subpacket::new(SubpacketValue::SignatureExpirationTime(lasts), false)?)?;
+                }
+                Ok(area)
+            })
+            .unwrap()
+    };
+    assert_eq!(forge.says(twice), "malformed-signature");
+}
+
+#[test]
+fn l09_a_crowd_of_notations_is_refused() {
+    let mut forge = Forge::new();
+    let crowd = |builder: SignatureBuilder| {
+        (0..600).fold(builder, |builder, number| {
+            builder.add_notation(format!("n{number}@example.com"), b"1", NotationDataFlags::empty(), false).unwrap()
+        })
+    };
+    assert_eq!(forge.says(crowd), "limit-exceeded");
+}
+
+#[test]
 fn c21_c23_issuer_and_date_are_there() {
     use pgp::packet::signature::subpacket::SubpacketTag::{Issuer, IssuerFingerprint};
     let mut forge = Forge::new();
@@ -559,6 +606,14 @@ fn a_revoked_primary_key_takes_its_subkeys_along() {
         .build(&mut forge.primary(), &forge.cert, None)
         .unwrap();
     forge.cert = forge.cert.clone().insert_packets(revocation).unwrap().0;
+    assert_eq!(forge.server().says(armored("PGP SIGNATURE", &bytes, 64)), "key-revoked");
+}
+
+#[test]
+fn a_revocation_dated_ahead_counts_as_soon_as_it_is_published() {
+    let mut forge = Forge::new();
+    let bytes = forge.signature(|builder| builder);
+    forge.revoke_subkey(ReasonForRevocation::KeyRetired, "2030-01-01", HashAlgorithm::SHA512);
     assert_eq!(forge.server().says(armored("PGP SIGNATURE", &bytes, 64)), "key-revoked");
 }
 
