@@ -1,0 +1,9 @@
+//! What breaks around a push: programs that die, disks that fill, files that rot, clocks that jump. Each family says in one
+//! sentence what must hold whatever breaks; the table at the end says how often it was tried. See `README.md`.
+
+#[path = "../tests/common/mod.rs"]
+mod common;
+mod stage;
+mod table;
+
+mod kill;
