@@ -12,7 +12,10 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 const SEED: u64 = 20_261_125;
-const TRIES: usize = 40;
+const TRIES: usize = 40; // of each kind, in three lanes at once
+
+/// About what a hook of a small push takes.
+const HOOK_TAKES: Duration = Duration::from_millis(15);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Victim {
@@ -62,7 +65,7 @@ fn tries(stage: &Stage, lane: &Lane, victim: Victim, seed: u64) -> Row {
         let delay = usual.mul_f64(share * 1.05);
         let (kept, old) = (stage.kept(), stage.tip(lane));
         let commit = lane.member.commit(&format!("try{number}"));
-        let (told, killed) = push_and_kill(stage, lane, &commit, victim, delay);
+        let (told, killed) = push_and_kill(stage, lane, &commit, victim, delay, dice.fraction());
         *hit.entry(killed).or_default() += 1;
         locks += remove_locks(&lane.repository.path);
         let answer = stage.answer(lane, &old, &commit, &told);
@@ -86,11 +89,20 @@ fn tries(stage: &Stage, lane: &Lane, victim: Victim, seed: u64) -> Row {
     row.named(format!("{victim:?} killed ({} met it running)", TRIES - nothing))
 }
 
-fn push_and_kill(stage: &Stage, lane: &Lane, commit: &str, victim: Victim, delay: Duration) -> (Outcome, String) {
+fn push_and_kill(stage: &Stage, lane: &Lane, commit: &str, victim: Victim, delay: Duration, later: f64) -> (Outcome, String) {
     let mut push = stage.push_command(lane, commit);
     let mut child = push.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("git");
     std::thread::sleep(delay);
-    let met = descendants(child.id());
+    let mut met = descendants(child.id());
+    // Hooks are short: the one that comes next is met a random moment after its start.
+    while victim == Victim::Hook && child.try_wait().is_ok_and(|ended| ended.is_none()) {
+        if met.iter().any(|(_, command)| is_victim(command, victim)) {
+            std::thread::sleep(HOOK_TAKES.mul_f64(later));
+            met = descendants(child.id());
+            break;
+        }
+        met = descendants(child.id());
+    }
     let victims: Vec<&(Pid, String)> = met.iter().filter(|(_, command)| is_victim(command, victim)).collect();
     for (pid, _) in &victims {
         let _ = kill_process(*pid, Signal::KILL);

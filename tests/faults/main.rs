@@ -6,4 +6,8 @@ mod common;
 mod stage;
 mod table;
 
+mod corrupt;
+mod disk;
 mod kill;
+mod policy;
+mod readonly;

@@ -299,6 +299,11 @@ impl Drop for Mount {
     }
 }
 
+/// `FAULTS_TIMES=10` tries ten times as much of what is random.
+pub fn times() -> usize {
+    std::env::var("FAULTS_TIMES").map_or(1, |times| times.parse().expect("FAULTS_TIMES is a number"))
+}
+
 /// Numbers that are random to the product and the same in every run.
 #[derive(Debug)]
 pub struct Dice(u64);
