@@ -25,6 +25,7 @@ pub mod record;
 mod reported;
 pub mod site;
 pub mod transaction;
+pub mod voice;
 pub mod watchdog;
 pub mod x509;
 

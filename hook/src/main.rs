@@ -2,25 +2,23 @@
 
 use clap::Parser;
 use clap::error::ErrorKind;
-use countersign::call::{Call, Clock, Outcome};
+use countersign::call::{Call, Clock};
 use countersign::cli::{self, Cli, OutputFormat};
 use countersign::command;
 use countersign::forge::ForgeKind;
 use countersign::hookfile::{HookFile, HookKind};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use countersign::voice;
 use std::ffi::OsString;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
+use std::time::Duration;
 
 const WRONG_USAGE: u8 = 64;
 const COULD_NOT: u8 = 2;
 
 /// What is kept of a hook's input for the hook that runs after ours: more than `limits.refs` updates take.
 const INPUT_MAX: u64 = 128 * 1024 * 1024;
-
-/// One pipe buffer: what a pipe that can be written to takes without blocking.
-const AT_ONCE: usize = 4096;
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
@@ -113,43 +111,20 @@ fn our_hook(hook: HookKind, config: PathBuf, forge: ForgeKind, arguments: &[Stri
         return COULD_NOT;
     };
     let outcome = countersign::run(hook, &call, arguments, &cwd, input);
-    match hook {
-        HookKind::ReferenceTransaction => say_without_waiting(&outcome),
-        HookKind::PreReceive | HookKind::PostReceive => {
-            if !outcome.lines.is_empty() {
-                say(&outcome.lines.join("\n"));
-            }
-        }
+    if !outcome.lines.is_empty() {
+        let patience = match hook {
+            // Git holds its ref locks now: a client that does not read must not be able to hold them with us.
+            HookKind::ReferenceTransaction => Duration::ZERO,
+            HookKind::PreReceive | HookKind::PostReceive => voice::PATIENCE,
+        };
+        voice::say(&format!("{}\n", outcome.lines.join("\n")), patience);
     }
     outcome.exit_code
 }
 
-/// Everything a hook says goes to one stream: between two, servers do not keep the order.
+/// A client that does not read keeps no process for ever.
 fn say(text: &str) {
-    // A client that has gone away changes nothing about the verdict.
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
-}
-
-/// Git holds its ref locks now: a client that does not read must not be able to hold them with us.
-fn say_without_waiting(outcome: &Outcome) {
-    if outcome.lines.is_empty() {
-        return;
-    }
-    let stderr = std::io::stderr();
-    let ready = {
-        let mut fds = [PollFd::new(&stderr, PollFlags::OUT)];
-        poll(&mut fds, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|count| count > 0)
-    };
-    if ready {
-        let mut text = outcome.lines.join("\n");
-        let mut end = AT_ONCE.saturating_sub(1).min(text.len());
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        text.truncate(end);
-        text.push('\n');
-        let _ = rustix::io::write(&stderr, text.as_bytes());
-    }
+    voice::say(&format!("{text}\n"), voice::PATIENCE);
 }
 
 fn as_command(arguments: Vec<OsString>) -> u8 {

@@ -1,5 +1,6 @@
 //! Ends a hook that hangs where no deadline is asked: on a dead disk or a lock that nobody gives back.
 
+use crate::voice::say;
 use countersign_policy::config::Limits;
 use countersign_policy::rule::out_of_time::RULE;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -31,13 +32,9 @@ impl Watchdog {
         let _ = std::thread::Builder::new().name("watchdog".to_owned()).spawn(move || {
             if wake.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
                 if voice == Voice::Loud {
-                    use std::io::Write;
-                    let _ = writeln!(
-                        std::io::stderr(),
-                        "countersign: push could not be decided: {}   [{}]",
-                        RULE.summary,
-                        RULE.id
-                    );
+                    let text = format!("countersign: push could not be decided: {}   [{}]\n", RULE.summary, RULE.id);
+                    // The client may be what hangs.
+                    say(&text, Duration::from_secs(1));
                 }
                 std::process::exit(2);
             }

@@ -6,8 +6,14 @@ mod common;
 mod stage;
 mod table;
 
+mod clock;
 mod corrupt;
 mod disk;
 mod kill;
+mod limits;
 mod policy;
 mod readonly;
+mod registry;
+mod slow;
+mod stall;
+mod x509;

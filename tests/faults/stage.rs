@@ -66,6 +66,9 @@ impl Stage {
         let repository = self.site.repository(name);
         self.site.install(&repository);
         let member = self.site.member(&format!("dev-{name}"), kind, &repository);
+        if let Some((flag, file)) = &member.key.authority {
+            self.site.sync(&["key", "add", flag, &file.to_string_lossy()]);
+        }
         let lane = Lane { repository, member };
         let first = lane.member.commit("first");
         let answer = self.push(&lane, &first);

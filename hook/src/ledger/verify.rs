@@ -80,6 +80,7 @@ impl Reader<'_> {
         let fresh = Connection::open("")?;
         fresh.execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN")?;
         schema::create(&fresh)?;
+        check_file(self.connection, &fresh, &mut report)?;
         let computed = self.replay(&fresh, &mut report, |done| progress(done, total))?;
         report.leaves = computed.size;
         report.root = computed.root;
@@ -190,6 +191,20 @@ fn fill(
         }
     }
     Ok(sound)
+}
+
+/// What leaves and tables cannot tell: that the tables are those which were made, and that the database fits together.
+fn check_file(stored: &Connection, fresh: &Connection, report: &mut VerifyReport) -> Result<(), LedgerError> {
+    let rows = "SELECT NULL, type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name";
+    compare(stored, fresh, &Derived { table: "sqlite_schema", rows }, report)?;
+    let mut statement = stored.prepare("PRAGMA integrity_check(10)")?;
+    for said in statement.query_map([], |row| row.get::<_, String>(0))? {
+        let said = said?;
+        if said != "ok" {
+            report.fault(None, format!("the database does not fit together: {said}"));
+        }
+    }
+    Ok(())
 }
 
 fn compare_heads(stored: &Head, computed: &Head, report: &mut VerifyReport) {
@@ -320,15 +335,35 @@ mod tests {
         (folder, ledger)
     }
 
+    /// Past the triggers, which stand again afterwards.
     fn tamper(ledger: &Ledger, sql: &str) {
-        ledger
-            .connection
-            .execute_batch(
-                "DROP TRIGGER IF EXISTS leaf_kept; DROP TRIGGER IF EXISTS leaf_fixed; DROP TRIGGER IF EXISTS leaf_in_order;
-                 DROP TRIGGER IF EXISTS pack_kept; DROP TRIGGER IF EXISTS pack_fixed;",
-            )
-            .unwrap();
-        assert!(ledger.connection.execute(sql, []).unwrap() > 0, "{sql} changed nothing");
+        let connection = &ledger.connection;
+        let mut triggers = connection.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").unwrap();
+        let triggers = triggers.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        let triggers: Vec<(String, String)> = triggers.collect::<Result<_, _>>().unwrap();
+        let each = |run: &dyn Fn(&(String, String)) -> String| {
+            triggers.iter().for_each(|trigger| connection.execute_batch(&run(trigger)).unwrap());
+        };
+        each(&|(name, _)| format!("DROP TRIGGER {name}"));
+        assert!(connection.execute(sql, []).unwrap() > 0, "{sql} changed nothing");
+        each(&|(_, sql)| sql.clone());
+    }
+
+    #[test]
+    fn a_changed_schema_and_an_index_that_lacks_a_row_are_found() {
+        for (from, to) in [(b"pack_of_tips ON", b"pack_of_tipS ON"), (b"refs/heads/main", b"refs/heads/maim")] {
+            let (folder, ledger) = furnished();
+            let path = folder.path().join("ledger.db");
+            assert_sound(&ledger);
+            ledger.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+            drop(ledger);
+            let mut bytes = std::fs::read(&path).unwrap();
+            let at = bytes.windows(from.len()).rposition(|found| found == from).unwrap();
+            bytes[at..at + to.len()].copy_from_slice(to);
+            std::fs::write(&path, bytes).unwrap();
+            let report = Ledger::open_read_only(&path).unwrap().read().verify(|_, _| {});
+            assert!(!report.is_ok_and(|report| report.is_sound()), "{}", String::from_utf8_lossy(to));
+        }
     }
 
     #[test]
