@@ -145,6 +145,7 @@ impl Gate<'_> {
         let helper = self.site.x509();
         for _ in 0..TRIES {
             let keyring = self.site.fit_keyring(ledger, self.received_at)?;
+            self.site.check_published(&keyring, self.call.clock.now())?;
             scene.epoch = keyring.epoch();
             scene.committed_at = keyring.committed_at(scene.epoch);
             let (pusher, notes) = self.pusher(&keyring)?;

@@ -125,6 +125,16 @@ impl Site {
         Ok(keyring)
     }
 
+    /// A clock behind the keyring would find who was just registered not registered yet.
+    pub fn check_published(&self, keyring: &PublishedKeyring, now: Time) -> Result<(), Unfit> {
+        let published = keyring.published_at();
+        if now.plus(CLOCK_STEP) < published {
+            let detail = format!("it is {now}, but the keyring was published at {published}");
+            return Err(Unfit::new(&rule::clock_went_back::RULE, detail));
+        }
+        Ok(())
+    }
+
     pub fn check_clock(&self, ledger: &Ledger, now: Time) -> Result<(), Unfit> {
         match ledger.head()?.written_at {
             Some(last) if now.plus(CLOCK_STEP) < last => {

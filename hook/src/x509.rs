@@ -40,16 +40,19 @@ const GRACE: Duration = Duration::from_secs(2);
 pub struct Helper {
     program: PathBuf,
     settings: X509Settings,
-    limit: Duration,
+    /// No question is asked, or waited for, after this.
+    until: Instant,
     process: Mutex<Option<Process>>,
     lists: OnceLock<Result<Arc<RevocationLists>, Unavailable>>,
 }
 
 impl Helper {
-    /// `program` is `countersign-x509`; nothing runs before the first question. `limit` is for each
-    /// answer. The folder of revocation lists in `settings` is taken as it stands there.
+    /// `program` is `countersign-x509`; nothing runs before the first question. `limit` is for all
+    /// answers together: a helper that hangs costs a push no more, however many commits it brings. The folder of
+    /// revocation lists in `settings` is taken as it stands there.
     pub fn new(program: PathBuf, settings: X509Settings, limit: Duration) -> Self {
-        Helper { program, settings, limit: limit.min(ANSWER_MAX), process: Mutex::default(), lists: OnceLock::new() }
+        let until = Instant::now() + limit;
+        Helper { program, settings, until, process: Mutex::default(), lists: OnceLock::new() }
     }
 }
 
@@ -61,8 +64,12 @@ impl X509Verifier for Helper {
 
 impl CmsOracle for Helper {
     fn check(&self, question: &CmsQuestion<'_>) -> Result<CmsAnswer, Unavailable> {
-        let deadline = Instant::now() + self.limit;
         let mut slot = self.process.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        if now >= self.until {
+            return Err(Unavailable("the time for this push ran out".to_owned()));
+        }
+        let deadline = self.until.min(now + ANSWER_MAX);
         let start = Start { now: question.now, roots: question.roots.iter().map(|root| Der(root.to_vec())).collect() };
         // Taken out: a helper that fails once is out of step and answers no other question.
         let mut process = match slot.take().filter(|process| process.serves(&start)) {

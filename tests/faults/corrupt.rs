@@ -62,7 +62,10 @@ fn scene(name: &str) -> Scene {
     stage.bring_objects(&lane, "main");
     stage.bring_objects(&lane, "unsigned");
     let from = leaver.station.folder().to_string_lossy().into_owned();
-    assert!(countersign_tests::servers::Server::git(&stage.site.server, &lane.repository, &["fetch", "--quiet", &from]).succeeded());
+    assert!(
+        countersign_tests::servers::Server::git(&stage.site.server, &lane.repository, &["fetch", "--quiet", &from])
+            .succeeded()
+    );
     let scene = Scene { stage, lane, tip, good, left, unsigned };
     let [main, branch, left, unsigned] = scene.ask();
     assert_eq!([main.kind, branch.kind], [Kind::Accepted; 2], "{}{}", main.text, branch.text);
@@ -102,7 +105,8 @@ impl Scene {
         let Ok(head) = ledger.head() else { return false };
         (head.size.saturating_sub(6)..head.size).any(|seq| {
             let leaf = ledger.read().leaf(seq).ok().flatten();
-            let accepts = |facts: &Facts| matches!(facts, Facts::Verdict(verdict) if verdict.decision == Decision::Accept);
+            let accepts =
+                |facts: &Facts| matches!(facts, Facts::Verdict(verdict) if verdict.decision == Decision::Accept);
             leaf.is_some_and(|leaf| accepts(&leaf.facts))
         })
     }
@@ -172,7 +176,13 @@ fn corrupt_keyring_and_policy() {
     );
     let mut dice = Dice::seeded("corrupt keyring", SEED);
     let folder = stage.keyring();
-    damage(&scene, &mut family, "published keyring, overlay with persons", &Original::of(folder.join("cur")), &mut dice);
+    damage(
+        &scene,
+        &mut family,
+        "published keyring, overlay with persons",
+        &Original::of(folder.join("cur")),
+        &mut dice,
+    );
     // So many at once that all go into the base, which is the largest file then.
     let crowd = stage.site.product.keyring_sync(&["apply", "-"], countersign_tests::crowd::events(1100).as_bytes());
     assert!(crowd.succeeded(), "{}", crowd.stderr);

@@ -89,7 +89,14 @@ fn tries(stage: &Stage, lane: &Lane, victim: Victim, seed: u64) -> Row {
     row.named(format!("{victim:?} killed ({} met it running)", TRIES - nothing))
 }
 
-fn push_and_kill(stage: &Stage, lane: &Lane, commit: &str, victim: Victim, delay: Duration, later: f64) -> (Outcome, String) {
+fn push_and_kill(
+    stage: &Stage,
+    lane: &Lane,
+    commit: &str,
+    victim: Victim,
+    delay: Duration,
+    later: f64,
+) -> (Outcome, String) {
     let mut push = stage.push_command(lane, commit);
     let mut child = push.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("git");
     std::thread::sleep(delay);
@@ -131,7 +138,8 @@ fn is_victim(command: &str, victim: Victim) -> bool {
 
 /// What a command line says it does.
 fn shown(command: &str) -> String {
-    let known = ["pre-receive", "post-receive", "reference-transaction", "unpack-objects", "index-pack", "receive-pack"];
+    let known =
+        ["pre-receive", "post-receive", "reference-transaction", "unpack-objects", "index-pack", "receive-pack"];
     let name = known.iter().find(|name| command.contains(*name)).copied().unwrap_or("git");
     let state = ["preparing", "prepared", "committed", "aborted"];
     let state = state.iter().find(|state| command.trim_end().ends_with(*state)).copied().unwrap_or("");

@@ -12,7 +12,8 @@ fn too_little_of_everything() {
         "a hook that gets too little ends its push undecided or dies, which git takes for a no; it never denies",
     );
     let mib = |values: &[u64]| values.iter().map(|value| value << 20).collect::<Vec<_>>();
-    let memory = mib(&[1, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30, 32, 36, 40, 48, 64, 80, 96, 128, 256]);
+    let memory =
+        mib(&[1, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30, 32, 36, 40, 48, 64, 80, 96, 128, 256]);
     let stack = [4, 8, 16, 24, 32, 48, 64, 96, 128, 256, 1024].map(|value| value << 10);
     let sizes = [0, 1, 512, 4096, 8192, 16_384, 32_768, 40_000, 65_536, 100_000, 131_072, 200_000, 262_144, 1 << 20];
     let limits: [(&str, &str, Vec<u64>); 5] = [

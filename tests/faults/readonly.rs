@@ -43,8 +43,16 @@ fn a_ledger_that_cannot_be_written() {
     };
     let faults: Vec<(&str, Deed<'_>, Deed<'_>)> = vec![
         ("file read-only (chmod 0444)", Box::new(|| mode(&file, 0o444)), Box::new(|| mode(&file, 0o600))),
-        ("log read-only (chmod 0444)", Box::new(|| mode(&beside("-wal"), 0o444)), Box::new(|| mode(&beside("-wal"), 0o600))),
-        ("writers' lock out of reach (chmod 0)", Box::new(|| mode(&beside("-lock"), 0)), Box::new(|| mode(&beside("-lock"), 0o600))),
+        (
+            "log read-only (chmod 0444)",
+            Box::new(|| mode(&beside("-wal"), 0o444)),
+            Box::new(|| mode(&beside("-wal"), 0o600)),
+        ),
+        (
+            "writers' lock out of reach (chmod 0)",
+            Box::new(|| mode(&beside("-lock"), 0)),
+            Box::new(|| mode(&beside("-lock"), 0o600)),
+        ),
         ("file unreadable (chmod 0)", Box::new(|| mode(&file, 0)), Box::new(|| mode(&file, 0o600))),
         ("folder read-only (chmod 0555)", Box::new(|| mode(&folder, 0o555)), Box::new(|| mode(&folder, 0o755))),
         ("folder unreachable (chmod 0)", Box::new(|| mode(&folder, 0)), Box::new(|| mode(&folder, 0o755))),

@@ -18,7 +18,7 @@ fn a_slow_server() {
     let mut stage = Stage::new();
     let lane = stage.lane("slow", KeyKind::SshEd25519);
     let others: Vec<Lane> = (0..4).map(|number| stage.lane(&format!("stopped{number}"), KeyKind::SshEd25519)).collect();
-    stage.patch_policy("{ limits: { ledger_wait: 3s }, apply_within: 1s }");
+    stage.patch_policy("{ limits: { ledger_wait: 3s } }");
     let mut family = Family::new(
         "10 slow server",
         "what waits too long is undecided, or denied as stale and not for its key; the rest passes",
@@ -32,11 +32,10 @@ fn a_slow_server() {
         let mut row = Row::new(format!("ledger locked by another writer for {name}"));
         for number in 0..2 {
             let commit = lane.member.commit(&format!("locked {name} {number}"));
-            let lock = File::options().write(true).open(stage.ledger_folder().join("ledger.db-lock")).expect("the lock");
+            let lock =
+                File::options().write(true).open(stage.ledger_folder().join("ledger.db-lock")).expect("the lock");
             lock.lock().expect("the lock");
             let answer = meanwhile(&stage, &lane, &commit, time, || drop(lock));
-            // Two seconds before the verdict is written leave none of the one that it may wait for its ref; but it is
-            // only counted from there.
             row.count_as(&answer, kind, &["ledger-unwritable"]);
         }
         family.add(row);
@@ -54,7 +53,9 @@ fn a_slow_server() {
         family.add(row);
     }
 
-    let mut row = Row::new("git stands still for 2 s between verdict and ref; apply_within is 1 s").may_deny(&["verdict-stale"]);
+    stage.patch_policy("apply_within: 1s");
+    let mut row =
+        Row::new("git stands still for 2 s between verdict and ref; apply_within is 1 s").may_deny(&["verdict-stale"]);
     let update = lane.repository.path.join("hooks/update");
     write_program(&update, "#!/bin/sh\nexec sleep 2\n");
     for number in 0..3 {

@@ -270,7 +270,8 @@ fn told(stderr: &str) -> Answer {
         Kind::Died
     };
     let id = |line: &str| Some(line.trim_end().strip_suffix(']')?.rsplit_once('[')?.1.to_owned());
-    let ids = stderr.lines().filter_map(id).filter(|id| id.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'));
+    let ids =
+        stderr.lines().filter_map(id).filter(|id| id.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'));
     Answer { kind, ids: ids.collect(), text: stderr.to_owned(), took: Duration::ZERO, wrong: None }
 }
 

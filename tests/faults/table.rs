@@ -64,7 +64,8 @@ impl Row {
         self.count(answer);
         if answer.kind != kind {
             self.wrong(format!("{:?} instead of {kind:?}: {}", answer.kind, answer.text));
-        } else if kind == Kind::Undecided && !ids.is_empty() && !answer.ids.iter().any(|id| ids.contains(&id.as_str())) {
+        } else if kind == Kind::Undecided && !ids.is_empty() && !answer.ids.iter().any(|id| ids.contains(&id.as_str()))
+        {
             self.wrong(format!("undecided, but for none of {ids:?}: {}", answer.text));
         }
     }
@@ -140,11 +141,8 @@ fn table(families: &[Family]) -> String {
         writeln!(text, "{}: {}", family.name, family.invariant).expect("a string");
         for Row { fault, tries, accepted, undecided, denied, died, wrong, .. } in &family.rows {
             let wrong = wrong.len();
-            writeln!(
-                text,
-                "  {fault:<74} {tries:>5} {accepted:>8} {undecided:>9} {denied:>6} {died:>5} {wrong:>5}"
-            )
-            .expect("a string");
+            writeln!(text, "  {fault:<74} {tries:>5} {accepted:>8} {undecided:>9} {denied:>6} {died:>5} {wrong:>5}")
+                .expect("a string");
         }
     }
     text

@@ -367,8 +367,15 @@ impl Writer<'_> {
 const PLAIN: OpenFlags = OpenFlags::SQLITE_OPEN_NO_MUTEX;
 
 fn open_existing(path: &Path, mode: OpenFlags) -> Result<Connection, LedgerError> {
-    if std::fs::File::open(path).is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied) {
-        return Err(LedgerError::NotYours(path.to_owned()));
+    match std::fs::File::open(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            return Err(LedgerError::NotYours(path.to_owned()));
+        }
+        // SQLite takes an empty file for a new database, and removes the log beside it: that log holds leaves.
+        Ok(file) if file.metadata().is_ok_and(|file| file.is_file() && file.len() == 0) => {
+            return Err(LedgerError::NotALedger(path.to_owned()));
+        }
+        _ => {}
     }
     let connection = Connection::open_with_flags(path, mode | PLAIN).map_err(|error| {
         if path.exists() { LedgerError::Database(error) } else { LedgerError::Missing(path.to_owned()) }
@@ -501,6 +508,19 @@ mod tests {
         assert!(matches!(Ledger::open(&other), Err(LedgerError::NotALedger(_))));
         ledger.connection.pragma_update(None, "user_version", schema::KNOWN + 1).unwrap();
         assert!(matches!(Ledger::open(&path), Err(LedgerError::Newer { .. })));
+    }
+
+    #[test]
+    fn an_empty_file_in_place_of_the_ledger_costs_no_leaf() {
+        let (folder, mut ledger) = new_ledger();
+        ledger.write(WAIT, at(0), |w| w.note(b"in the log alone")).unwrap();
+        drop(ledger);
+        let (path, away) = (folder.path().join("ledger.db"), folder.path().join("away"));
+        std::fs::rename(&path, &away).unwrap();
+        std::fs::write(&path, "").unwrap();
+        assert!(matches!(Ledger::open(&path), Err(LedgerError::NotALedger(_))));
+        std::fs::rename(&away, &path).unwrap();
+        assert_eq!(verify(&path).leaves, 1);
     }
 
     #[test]
