@@ -15,7 +15,7 @@ const SEED: u64 = 20_261_125;
 const TRIES: usize = 40; // of each kind, in three lanes at once
 
 /// About what a hook of a small push takes.
-const HOOK_TAKES: Duration = Duration::from_millis(15);
+const HOOK_TAKES: Duration = Duration::from_millis(8);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Victim {
@@ -47,15 +47,16 @@ fn kill_at_random_moments() {
 
 fn tries(stage: &Stage, lane: &Lane, victim: Victim, seed: u64) -> Row {
     let mut dice = Dice::seeded(&format!("kill -9 of {victim:?}"), seed);
-    let usual = (0..5)
+    let mut usual: Vec<Duration> = (0..5)
         .map(|number| {
             let commit = lane.member.commit(&format!("usual{number}"));
             let begun = Instant::now();
             assert_eq!(stage.push(lane, &commit).kind, Kind::Accepted);
             begun.elapsed()
         })
-        .max()
-        .expect("five");
+        .collect();
+    usual.sort_unstable();
+    let usual = usual[2];
     let mut hit: BTreeMap<String, usize> = BTreeMap::new();
     let mut row = Row::new("");
     let mut locks = 0;
@@ -85,7 +86,7 @@ fn tries(stage: &Stage, lane: &Lane, victim: Victim, seed: u64) -> Row {
     println!("kill -9 of {victim:?}: a push takes {usual:?}; ref locks that git left: {locks}; running when killed:");
     hit.iter().for_each(|(what, times)| println!("  {times:>3}  {what}"));
     let nothing = hit.get("nothing").copied().unwrap_or(0);
-    row.check(nothing < TRIES * 2 / 3, || format!("only {} of {TRIES} met anything", TRIES - nothing));
+    row.check(TRIES - nothing >= 8, || format!("only {} of {TRIES} met anything", TRIES - nothing));
     row.named(format!("{victim:?} killed ({} met it running)", TRIES - nothing))
 }
 
