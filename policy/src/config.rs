@@ -9,6 +9,7 @@ use crate::keyring::RepositoryNames;
 use crate::pattern::Pattern;
 use crate::signature::settings::Settings as SignatureSettings;
 use crate::signature::x509::X509Settings;
+use crate::text::shown;
 use crate::verdict::Mode;
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -25,7 +26,8 @@ pub enum PolicyError {
     TooLarge,
     #[error("the policy is not UTF-8 text")]
     NotText,
-    #[error("{0}")]
+    /// The parser quotes keys and values, and YAML has escapes for every character.
+    #[error("{}", shown(&.0.to_string(), 400))]
     Yaml(#[from] serde_yaml::Error),
     #[error("`{key}`: {reason}")]
     Value { key: &'static str, reason: String },
@@ -275,6 +277,7 @@ impl Policy {
             ("refs.rewindable", &raw.refs.rewindable),
         ] {
             if let Some(pattern) = patterns.iter().find(|pattern| !pattern.can_match_a_ref()) {
+                let pattern = shown(pattern.as_str(), 80);
                 let reason =
                     format!("no ref can be called `{pattern}`; `*` is the only wildcard, for any run of characters");
                 return wrong(key, &reason);
@@ -456,6 +459,15 @@ mod tests {
         assert_eq!(open.level(&name("refs/for/main")), Some(Level::Signed));
         let closed = policy("").unwrap().refs;
         assert!(!closed.may_move_tag(b"nightly") && !closed.may_rewind(&name("refs/heads/wip/a")));
+    }
+
+    #[test]
+    fn a_mistake_is_told_without_the_characters_that_it_hides() {
+        for more in ["\"\\e[31m\\u202e\": 1\n", "refs: {tags: \"\\e[2J\"}\n", "refs: {mainline: [\"a \\u202e\"]}\n"] {
+            let error = policy(more).unwrap_err().to_string();
+            let raw = |c: char| c.is_control() || crate::text::is_deceptive(c);
+            assert!(!error.contains(raw) && error.contains('\\'), "{error:?}");
+        }
     }
 
     #[test]
