@@ -492,12 +492,12 @@ mod tests {
         ];
         let at = |number| {
             let at = day(number);
-            (alice.state(at), alice.state_since(at), alice.left_abruptly(at), alice.is_active(at))
+            (alice.state(at), alice.state_since(at), alice.is_active(at))
         };
-        assert_eq!(at(9), (Lifecycle::Prehire, None, false, false));
-        assert_eq!(at(10), (Lifecycle::Active, Some(day(10)), false, true));
-        assert_eq!(at(20), (Lifecycle::Suspended, Some(day(20)), true, false));
-        assert_eq!(at(31), (Lifecycle::Active, Some(day(30)), false, true), "what is over is over");
+        assert_eq!(at(9), (Lifecycle::Prehire, None, false));
+        assert_eq!(at(10), (Lifecycle::Active, Some(day(10)), true));
+        assert_eq!(at(20), (Lifecycle::Suspended, Some(day(20)), false));
+        assert_eq!(at(31), (Lifecycle::Active, Some(day(30)), true), "what is over is over");
     }
 
     #[test]
