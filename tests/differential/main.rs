@@ -24,6 +24,9 @@ use std::io::Write;
 /// What the issue asks for.
 const AT_LEAST: usize = 5000;
 
+/// Read when the test runs, so that a reason is added without a build.
+const EXCEPTIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/differential/exceptions.yaml");
+
 #[test]
 fn we_are_never_laxer_than_the_other_programs() {
     let begun = std::time::Instant::now();
@@ -39,7 +42,7 @@ fn we_are_never_laxer_than_the_other_programs() {
     std::panic::set_hook(quiet);
 
     let theirs = oracle::ask_all(&cast, &objects);
-    let exceptions = exceptions::Exceptions::read(include_str!("exceptions.yaml"));
+    let exceptions = exceptions::Exceptions::read(&cast::read(EXCEPTIONS.as_ref()));
     let report = report::Report::new(&objects, &ours, &theirs, &exceptions);
     // Not by `println`, which the test harness swallows when all is well.
     let table = format!(
