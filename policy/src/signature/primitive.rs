@@ -345,6 +345,9 @@ mod tests {
             negative[31] |= 0x80;
             assert!(VerifyKey::ed25519(&weak).is_err() && VerifyKey::ed25519(&negative).is_err());
         }
+        let mut minus_one = [0xff; 32];
+        (minus_one[0], minus_one[31]) = (0xec, 0x7f);
+        assert!(VerifyKey::ed25519(&minus_one).is_err(), "of order 2");
         let mut p_plus_three = FIELD;
         p_plus_three[0] = 0xf0;
         assert!(VerifyKey::ed25519(&FIELD).is_err() && VerifyKey::ed25519(&p_plus_three).is_err());

@@ -365,17 +365,21 @@ fn c21_c23_issuer_and_date_are_there() {
 fn c22_a_shared_key_id_is_attributed_to_the_key_that_verifies() {
     let mut forge = Forge::new();
     let id = forge.signer.public().keyid();
-    let bytes = forge.signature(|builder| builder.set_issuer(id).unwrap());
+    let bytes = forge.signature(|builder| builder.set_issuer(id.clone()).unwrap());
     let registration = forge.register();
     let mut twin = Forge::new().register();
     let Material::OpenPgp(certificate) = &mut twin.material else { panic!() };
-    for signer in &mut certificate.signers {
-        signer.key_id = forge.signer.public().keyid().to_hex();
+    certificate.signers[1].key_id = id.to_hex();
+    // One certificate may hold two of them as well.
+    let mut crowded = registration.clone();
+    let Material::OpenPgp(certificate) = &mut crowded.material else { panic!() };
+    certificate.signers[0].key_id = id.to_hex();
+    for own in [registration, crowded] {
+        // E1001 holds the twin and is asked first.
+        let keyring = MemoryKeyring::default().with(alice([twin.clone()])).with(bob([own]));
+        let signed = Server::new(keyring).verify(PAYLOAD, armored("PGP SIGNATURE", &bytes, 64)).unwrap();
+        assert_eq!(signed.person().id.as_str(), "E1002");
     }
-    // E1001 holds the twin and is asked first.
-    let keyring = MemoryKeyring::default().with(alice([twin])).with(bob([registration]));
-    let signed = Server::new(keyring).verify(PAYLOAD, armored("PGP SIGNATURE", &bytes, 64)).unwrap();
-    assert_eq!(signed.person().id.as_str(), "E1002");
 }
 
 /// A collision can be made; a crowd of them is a keyring that nobody should believe.
@@ -666,7 +670,8 @@ fn d08_third_party_signatures_are_stripped_and_floods_refused() {
         .unwrap();
     forge.cert = forge.cert.clone().insert_packets(certification).unwrap().0;
     assert_eq!(forge.register().source, plain.source);
-    assert!(register(&vec![0x99; super::super::openpgp::MAX_CERTIFICATE + 1], None, now()).is_err());
+    let why = |bytes: usize| register(&vec![0x99; bytes], None, now()).unwrap_err().to_string();
+    assert!(why(1024 * 1024 + 1).contains("larger than 1 MiB") && !why(1024 * 1024).contains("larger than 1 MiB"));
 }
 
 #[test]
@@ -676,6 +681,12 @@ fn d12_a_secret_key_is_stripped_with_a_note() {
     let registration = register(&secret, None, now()).unwrap();
     assert!(registration.notes.iter().any(|note| note.contains("secret key material")));
     assert_eq!(registration.source, forge.register().source);
+    let public = forge.cert.to_vec().unwrap();
+    let kept = super::super::openpgp::without_secrets(&secret).unwrap();
+    assert!(register(&kept, None, now()).unwrap().notes.is_empty(), "what is kept holds no secret");
+    assert_eq!(register(&kept, None, now()).unwrap().fingerprint, registration.fingerprint);
+    assert_eq!(super::super::openpgp::without_secrets(&public), None);
+    assert_eq!(super::super::openpgp::without_secrets(b"hello"), None);
 }
 
 #[test]

@@ -50,6 +50,7 @@ impl CmsOracle for Absent {
 /// A server that knows one root, and Alice by some of her certificates.
 struct Server {
     alice: Person,
+    bob: Person,
     root: Authority,
     more_roots: Vec<Authority>,
     settings: X509Settings,
@@ -63,7 +64,8 @@ impl Server {
         alice.keys = leaves.iter().map(|name| key(register(&pki.pem(name), now()).unwrap())).collect();
         let root = authority(register_root(&pki.pem("root"), now()).unwrap());
         let oracle = Nodding { opinion: Opinion::Good, signer_sha1: None, lists: Arc::default() };
-        Server { alice, root, more_roots: Vec::new(), settings: X509Settings::default(), oracle, now: now() }
+        let bob = person("E1002", "robert@example.com").unwrap();
+        Server { alice, bob, root, more_roots: Vec::new(), settings: X509Settings::default(), oracle, now: now() }
     }
 
     fn by_address(pki: &Pki) -> Self {
@@ -73,7 +75,8 @@ impl Server {
     }
 
     fn asking(&self, oracle: &dyn CmsOracle, payload: &[u8], der: &[u8]) -> Result<SignedBy, Problem> {
-        let keyring = MemoryKeyring::default().with(self.alice.clone()).with_x509_authority(self.root.clone());
+        let persons = MemoryKeyring::default().with(self.alice.clone()).with(self.bob.clone());
+        let keyring = persons.with_x509_authority(self.root.clone());
         let keyring = self.more_roots.iter().cloned().fold(keyring, MemoryKeyring::with_x509_authority);
         let settings = Settings::default();
         let context = Context { keyring: &keyring, settings: &settings, now: self.now, x509: &NoX509 };
@@ -399,6 +402,8 @@ fn f20_f21_f22_the_one_address_of_a_certificate_names_whoever_holds_it_now() {
         ("bob", "email:bob@example.com"),
         ("upper", "email:ALICE@Example.COM"),
         ("two", "email:alice@example.com,email:bob@example.com"),
+        ("both", "email:alice@example.com,email:robert@example.com"),
+        ("twice", "email:alice@example.com,email:Alice@example.com"),
         ("dns", "DNS:example.com"),
     ] {
         pki.issue(make(name, "sub", &format!("{plain}\nsubjectAltName={names}")));
@@ -411,11 +416,17 @@ fn f20_f21_f22_the_one_address_of_a_certificate_names_whoever_holds_it_now() {
         ("upper", "ok"),
         ("bob", "unknown-key"),
         ("two", "identity-mismatch"),
+        ("both", "identity-mismatch"),
+        ("twice", "ok"),
         ("dns", "identity-mismatch"),
         ("dn", "identity-mismatch"),
     ] {
         assert_eq!(server.says(&sign(name)), says, "{name}");
     }
+    let own = server.bob.emails[0].clone();
+    server.bob.emails = server.alice.emails.clone();
+    assert!(server.reason(&sign("alice")).contains("names two persons"), "an address of two persons names none");
+    server.bob.emails = vec![own];
     server.alice.emails[0].span.until = Some(now());
     assert_eq!(server.says(&sign("alice")), "unknown-key", "hers once");
     server.settings.identity = Identity::Registered;
