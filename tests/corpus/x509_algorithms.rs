@@ -5,7 +5,7 @@ use crate::ssh_algorithms::paddings;
 use crate::ssh_keys::{P256, RsaKey, mpint};
 use crate::vector::Vector;
 use crate::x509::{changed, changes, company, leaf_of, message, of_signer, under_company};
-use crate::x509_maker::{Entity, Key, algorithm, integer, null, oid, seq, set, tlv};
+use crate::x509_maker::{Entity, Key, SignerInfo, algorithm, integer, null, oid, seq, set, tlv};
 
 pub fn vectors() -> Vec<Vector> {
     let rsa = |desk: &Desk<'_>| {
