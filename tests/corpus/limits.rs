@@ -1,9 +1,12 @@
 //! Section L: what costs the server much and the pusher little.
 
 use crate::bench::{Bench, MAIN, Update};
+use crate::desk::vector;
 use crate::object::{Kind, Object, chained_pack};
+use crate::openpgp_maker::Subpacket;
 use crate::signer::{Signer, SshKey, Sshsig, armored};
 use crate::vector::Vector;
+use crate::x509::{message, registered};
 
 /// More than `limits.commits` allows.
 const TOO_MANY_COMMITS: usize = 200_001;
@@ -81,6 +84,14 @@ pub fn vectors() -> Vec<Vector> {
                 (0..TOO_MANY_REFS).map(|number| Update::create(&format!("refs/heads/t/{number}"), &base)).collect();
             bench.push(&[], &updates)
         }),
+        crate::openpgp::signed(
+            "l09-thousands-of-notations",
+            "A signature with 2,000 notations.",
+            "limit-exceeded",
+            |_, signature| {
+                signature.hashed.extend(vec![Subpacket::notation(b"n@example.com", b"v"); 2_000]);
+            },
+        ),
         Vector::new(
             "l11-signature-cut-anywhere",
             "160 commits whose signatures end after 0, 1, 2, … bytes.",
@@ -101,6 +112,12 @@ pub fn vectors() -> Vec<Vector> {
                 answer
             },
         ),
+        vector("l13-100-x509-signatures", "100 commits that gpgsm must look at, in one push.", "accepted", |desk| {
+            let leaf = registered(desk);
+            let sign = |payload: &[u8]| message(&leaf, payload).armored();
+            let signatures: Vec<&(dyn Fn(&[u8]) -> String + Send + Sync)> = vec![&sign; 100];
+            desk.push_chain(&signatures)
+        }),
         Vector::new("l12-white-space", "An armour with 10 MB of white space.", "limit-exceeded", |bench| {
             bench.to_main(&[with_signature(bench, &" ".repeat(70), 143_000)])
         }),

@@ -6,6 +6,7 @@
 //! ```
 //! `README.md` shows how to add a vector.
 
+mod accepted;
 mod bench;
 mod certificates;
 #[path = "../tests/common/mod.rs"]
@@ -19,6 +20,7 @@ mod openpgp_maker;
 mod openpgp_numbers;
 mod openpgp_packets;
 mod openpgp_subpackets;
+mod openpgp_time;
 mod refs;
 mod run;
 mod signer;
@@ -47,6 +49,8 @@ use vector::Vector;
 /// Every vector, section by section.
 fn vectors() -> Vec<Vector> {
     let mut vectors = written::vectors();
+    vectors.extend(accepted::vectors());
+    vectors.extend(openpgp_time::vectors());
     vectors.extend(time::vectors());
     vectors.extend(refs::vectors());
     vectors.extend(limits::vectors());

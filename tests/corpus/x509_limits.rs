@@ -147,7 +147,7 @@ pub fn vectors() -> Vec<Vector> {
             })],
         ),
         vector(
-            "f25-entangled",
+            "l10-entangled-authorities",
             "Nine authorities of one name that sign each other in every way: the search ends.",
             "untrusted-chain",
             |desk| {
