@@ -92,10 +92,7 @@ fn commit_after(raw: &[u8], payload: &[u8], signature: &[u8], objects: &mut Obje
         ("author-twice", change(AUTHOR, &[AUTHOR, AUTHOR].concat())),
         ("author-lost", change(AUTHOR, "")),
         ("committer-changed", change("committer Alice", "committer Bob")),
-        ("committer-before-author", {
-            let swapped = change(&[AUTHOR, COMMITTER].concat(), &[COMMITTER, AUTHOR].concat());
-            swapped
-        }),
+        ("committer-before-author", change(&[AUTHOR, COMMITTER].concat(), &[COMMITTER, AUTHOR].concat())),
         ("date-changed", change("1750000100", "1750000101")),
         ("zone-changed", change("+0200", "+0100")),
         ("message-changed", change("Add a line", "Add a word")),
