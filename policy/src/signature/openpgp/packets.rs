@@ -173,6 +173,35 @@ mod tests {
     }
 
     #[test]
+    fn every_number_of_a_signature_is_followed() {
+        // RSA has one; DSA, ECDSA and EdDSA have two; version 6 has wider areas and a salt.
+        let head = |algorithm| vec![4, 0, algorithm, 8, 0, 0, 0, 0, 0xab, 0xcd];
+        let salted = |algorithm| vec![6, 0, algorithm, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0xab, 0xcd, 2, 7, 7];
+        let (plain, padded) = ([0, 9, 1, 2], [0, 16, 1, 2]);
+        for (algorithm, numbers) in [(1, 1), (3, 1), (17, 2), (19, 2), (22, 2)] {
+            for head in [head(algorithm), salted(algorithm)] {
+                let read = with_plain_numbers(&[head.clone(), padded.repeat(numbers)].concat()).into_owned();
+                assert_eq!(read, [head, plain.repeat(numbers)].concat(), "{algorithm}");
+            }
+        }
+        let native = [head(27), padded.to_vec()].concat();
+        assert_eq!(*with_plain_numbers(&native), native, "Ed25519 as bytes has no numbers");
+    }
+
+    #[test]
+    fn lengths_of_two_octets_begin_where_those_of_one_end() {
+        for length in [191_usize, 192, 193, 8383] {
+            let bytes = match length {
+                0..=191 => vec![0xc2, u8::try_from(length).unwrap()],
+                _ => vec![0xc2, u8::try_from(((length - 192) >> 8) + 192).unwrap(), ((length - 192) & 0xff) as u8],
+            };
+            let (packet, rest) =
+                first(&[bytes, vec![7; length + 1]].concat()).map(|(a, b)| (a.body.len(), b.len())).unwrap();
+            assert_eq!((packet, rest), (length, 1));
+        }
+    }
+
+    #[test]
     fn a_crowd_of_packets_is_refused_before_anybody_looks_at_it() {
         let mut bytes = vec![0xc6, 1, 4];
         bytes.extend([0xcd, 1, b'x'].repeat(MAX_USER_IDS));

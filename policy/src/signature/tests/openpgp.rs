@@ -583,6 +583,31 @@ fn h05_h07_a_soft_revocation_counts_from_its_date_until_the_key_is_bound_again()
 }
 
 #[test]
+fn h04_a_binding_that_expires_takes_its_key_along() {
+    let mut forge = Forge::new();
+    let subkey = forge.cert.keys().subkeys().next().unwrap().key().clone();
+    let backsig = SignatureBuilder::new(SignatureType::PrimaryKeyBinding)
+        .set_signature_creation_time(day("2026-01-25"))
+        .unwrap()
+        .sign_primary_key_binding(&mut forge.signer, forge.cert.primary_key().key(), &subkey)
+        .unwrap();
+    let binding = SignatureBuilder::new(SignatureType::SubkeyBinding)
+        .set_signature_creation_time(day("2026-01-25"))
+        .unwrap()
+        .set_signature_validity_period(Duration::from_secs(20 * 86_400))
+        .unwrap()
+        .set_key_flags(KeyFlags::empty().set_signing())
+        .unwrap()
+        .set_embedded_signature(backsig)
+        .unwrap()
+        .sign_subkey_binding(&mut forge.primary(), None, &subkey)
+        .unwrap();
+    forge.cert = forge.cert.clone().insert_packets(binding).unwrap().0;
+    let registration = forge.register();
+    assert_eq!(compiled(&registration).signers[1].expires.map(Time::date).as_deref(), Some("2026-02-14"));
+}
+
+#[test]
 fn h06_h09_a_hard_revocation_counts_always_over_whatever_hash() {
     for (reason, hash) in [
         (ReasonForRevocation::KeyCompromised, HashAlgorithm::SHA512),

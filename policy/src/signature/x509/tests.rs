@@ -1,7 +1,7 @@
 //! Signatures judged by this half alone: the second verifier nods at everything, so that whatever is refused here
 //! is refused by our own reading. With `gpgsm` they are judged in `hook/x509/tests`.
 
-use super::testing::{CA, LEAF, Make, NOW, Pki, RSA, armored, make};
+use super::testing::{CA, LEAF, Make, NOW, P256, Pki, RSA, armored, make};
 use super::*;
 use crate::keyring::{Authority, Compromised, RetireReason, Retired};
 use crate::signature::settings::Settings;
@@ -114,6 +114,13 @@ fn m_a_good_signature_names_person_authority_date_and_end() {
 }
 
 #[test]
+fn m_a_signer_may_be_named_by_the_id_of_its_key() {
+    let pki = Pki::usual();
+    let signature = pki.sign("alice", &["sub"], PAYLOAD, &["-keyid"]);
+    assert_eq!(Server::knowing(&pki, &["alice"]).says(&signature), "ok");
+}
+
+#[test]
 fn f07_another_payload_and_a_changed_bit_are_bad_signatures() {
     let pki = Pki::usual();
     let server = Server::knowing(&pki, &["alice"]);
@@ -123,6 +130,61 @@ fn f07_another_payload_and_a_changed_bit_are_bad_signatures() {
     let mut changed = good;
     *changed.last_mut().unwrap() ^= 1;
     assert_eq!(server.says(&changed), "bad-signature");
+}
+
+#[test]
+fn m_every_algorithm_that_is_taken_signs_certificates_and_messages() {
+    let pki = Pki::usual();
+    pki.issue(Make { key: RSA, ..make("rsasub", "root", CA) });
+    for (sub, key) in [("sub", P256), ("rsasub", RSA)] {
+        for digest in ["sha256", "sha384", "sha512"] {
+            let name = format!("{sub}{digest}");
+            pki.issue(Make { key, digest, ..make(&name, sub, LEAF) });
+            let signature = pki.sign(&name, &[sub], PAYLOAD, &["-md", digest]);
+            assert_eq!(Server::knowing(&pki, &[&name]).says(&signature), "ok", "{name}");
+        }
+    }
+    pki.issue(Make { digest: "sha224", ..make("short", "sub", LEAF) });
+    assert!(register(&pki.pem("short"), now()).unwrap_err().to_string().contains("SHA-224"));
+}
+
+#[test]
+fn f05_an_algorithm_is_taken_as_its_standard_writes_it() {
+    use crate::signature::primitive::Hash::{Sha256, Sha512};
+    use certificate::{NotTaken, Scheme};
+    let named = |oid: &str, parameters: Option<der::asn1::Any>| {
+        let oid = der::asn1::ObjectIdentifier::new_unwrap(oid);
+        x509_cert::AlgorithmIdentifier { oid, parameters }
+    };
+    let (rsa, ecdsa) = ("1.2.840.113549.1.1.11", "1.2.840.10045.4.3.2");
+    assert_eq!(Scheme::of(&named(rsa, Some(der::asn1::Any::null()))), Ok(Scheme::Rsa(Sha256)));
+    assert_eq!(Scheme::of(&named(ecdsa, None)), Ok(Scheme::Ecdsa(Sha256)));
+    let odd = der::asn1::Any::new(der::Tag::Integer, [1]).unwrap();
+    assert!(matches!(Scheme::of(&named(ecdsa, Some(odd))), Err(NotTaken::Unknown(_))), "nobody looked at it");
+    for (oid, name) in [("1.2.840.113549.1.1.5", "SHA-1"), ("1.2.840.113549.1.1.4", "MD5")] {
+        assert_eq!(Scheme::of(&named(oid, None)), Err(NotTaken::Weak(name)));
+    }
+    let of_signer = |oid: &str| Scheme::of_signer(&named(oid, None), Sha512);
+    assert_eq!(of_signer("1.2.840.113549.1.1.1"), Ok(Scheme::Rsa(Sha512)), "the key's algorithm alone");
+    assert_eq!(of_signer("1.2.840.10045.2.1"), Ok(Scheme::Ecdsa(Sha512)));
+    assert_eq!(of_signer("1.2.840.10045.4.3.4"), Ok(Scheme::Ecdsa(Sha512)));
+    assert!(matches!(of_signer(ecdsa), Err(NotTaken::Unknown(why)) if why.contains("another hash")));
+}
+
+#[test]
+fn f32_a_certificate_has_limits() {
+    use certificate::{Broken, CERTIFICATE_MAX};
+    let broken = |bytes: usize| Certificate::parse(&vec![0x30; bytes]).unwrap_err();
+    assert_eq!(broken(CERTIFICATE_MAX + 1), Broken::TooLarge(CERTIFICATE_MAX + 1));
+    assert!(matches!(broken(CERTIFICATE_MAX), Broken::Parse(_)));
+    let pki = Pki::usual();
+    let names = |count: usize| (0..count).map(|number| format!("email:a{number}@example.com")).collect::<Vec<_>>();
+    for (count, taken) in [(32, true), (33, false)] {
+        let name = format!("names{count}");
+        let plain = LEAF.split("\nsubjectAltName").next().unwrap();
+        pki.issue(make(&name, "sub", &format!("{plain}\nsubjectAltName={}", names(count).join(","))));
+        assert_eq!(register(&pki.pem(&name), now()).is_ok(), taken, "{count}");
+    }
 }
 
 #[test]
