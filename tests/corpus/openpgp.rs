@@ -330,7 +330,7 @@ fn terminals() -> Vec<Vector> {
     let mut vectors = vec![
         named("c31-signer", "Escapes in the name signed in.", EVIL.to_owned()),
         named("c31-signer-address", "Escapes around an address.", format!("{EVIL} <bob@example.com>")),
-        named("c31-signer-long", "A name of ten thousand escapes.", "\u{1b}[31m".repeat(2_000)),
+        named("c31-signer-long", "A name of a thousand escapes.", "\u{1b}[31m".repeat(1_000)),
         signed("c31-notation-name", "Escapes in a critical notation's name.", "malformed-signature", |_, signature| {
             signature.set(Subpacket::notation(EVIL.as_bytes(), b"x").critical());
         }),

@@ -41,7 +41,6 @@ fn subpackets() -> Vec<Vector> {
         signed("c18-known-critical", "All that are understood may be critical.", "accepted", |holder, signature| {
             signature.hashed.push(Subpacket::time(3, 2_000_000_000));
             signature.hashed.push(holder.signer.issuer_id());
-            signature.hashed.push(Subpacket::new(28, *b"ed25519@example.com"));
             signature.hashed.iter_mut().for_each(|subpacket| subpacket.kind |= 0x80);
         }),
     ];
@@ -105,8 +104,14 @@ fn subpackets() -> Vec<Vector> {
     vectors
 }
 
-/// What stands in the unhashed area is not signed: it is a hint at the key, or nothing.
+/// What stands in the unhashed area is not signed: it is a hint at the key, or nothing. What must be understood and is
+/// not is refused there too, as gpg does: that takes nothing from the signer.
 fn unhashed() -> Vec<Vector> {
+    let critical = |name, about, subpacket: Subpacket| {
+        signed(name, about, "malformed-signature", move |_, signature| {
+            signature.unhashed.push(subpacket.clone().critical());
+        })
+    };
     let beside = |name, about, subpacket: Subpacket| {
         signed(name, about, "accepted", move |_, signature| signature.unhashed.push(subpacket.clone()))
     };
@@ -114,10 +119,15 @@ fn unhashed() -> Vec<Vector> {
         beside("c19-expiration", "An end in the past.", Subpacket::time(3, 1)),
         beside("c19-creation", "Another date.", Subpacket::time(2, u32::MAX)),
         beside("c19-signer", "Somebody else's name.", Subpacket::new(28, *b"bob@example.com")),
-        beside("c19-critical-notation", "A critical notation.", Subpacket::notation(b"a@b.example", b"c").critical()),
-        beside("c19-critical-unknown", "A critical subpacket of no name.", Subpacket::new(77 | 0x80, *b"x")),
+        beside("c19-notation", "A notation.", Subpacket::notation(b"a@b.example", b"c")),
+        beside("c19-unknown", "A subpacket of no name.", Subpacket::new(77, *b"x")),
+        critical("c19-critical-notation", "A critical notation.", Subpacket::notation(b"a@b.example", b"c")),
+        critical("c19-critical-unknown", "A critical subpacket of no name.", Subpacket::new(77, *b"x")),
         beside("c19-key-flags", "Flags.", Subpacket::new(27, [0])),
-        signed("c19-crowd", "A hundred subpackets of no meaning.", "accepted", |_, signature| {
+        signed("c19-crowd", "Ninety subpackets of no meaning.", "accepted", |_, signature| {
+            signature.unhashed.extend(vec![Subpacket::new(100, [7; 100]); 90]);
+        }),
+        signed("c19-great-crowd", "A hundred of them, more than gpg reads.", "limit-exceeded", |_, signature| {
             signature.unhashed.extend(vec![Subpacket::new(100, [7; 100]); 100]);
         }),
         signed(
