@@ -15,7 +15,7 @@ pub fn vectors() -> Vec<Vector> {
         pushed(
             "h01-older-than-its-key",
             "A signature from before its key was made.",
-            "time-skew",
+            "key-not-yet-valid",
             Holder::of,
             |made| {
                 made.set(Subpacket::time(2, KEY_DATE - 86_400));
