@@ -27,6 +27,8 @@ pub type Sign = Box<dyn Fn(&[u8]) -> Vec<u8> + Send + Sync>;
 /// One of Alice's keys.
 pub struct Signer {
     pub openpgp: bool,
+    /// Its signatures have one length, so that a place in one is the same place in the next run's.
+    pub steady: bool,
     pub sign: Sign,
 }
 
@@ -172,24 +174,24 @@ impl Cast {
             let certificate = must(self.gpg(openpgp::KEYS_MADE).args(["--armor", "--export", &fingerprint]));
             self.add_openpgp(Who::Alice, certificate.as_bytes()).expect("a good certificate");
             let sign = self.gpg_sign(&fingerprint);
-            self.signers.push(Signer { openpgp: true, sign });
+            self.signers.push(Signer { openpgp: true, steady: algorithm.starts_with("rsa"), sign });
         }
         for (name, kind) in [("ssh-ed25519", "ed25519"), ("ssh-ecdsa", "ecdsa"), ("ssh-rsa", "rsa")] {
             let private = self.folder().join(name);
             must(Command::new("ssh-keygen").args(["-q", "-N", "", "-C", "", "-t", kind, "-f"]).arg(&private));
             self.add_ssh(Who::Alice, &read(&private.with_extension("pub"))).expect("a good key");
-            self.signers.push(Signer { openpgp: false, sign: keygen_sign(private) });
+            self.signers.push(Signer { openpgp: false, steady: kind != "ecdsa", sign: keygen_sign(private) });
         }
         let token = Secret::Token { seed: TOKEN_SEED, flags: 1, counter: 7, application: b"ssh:" };
         let sign = move |payload: &[u8]| sshsig::Recipe::usual(&token).sign(&token, payload);
-        self.signers.push(Signer { openpgp: false, sign: Box::new(sign) });
+        self.signers.push(Signer { openpgp: false, steady: true, sign: Box::new(sign) });
         let private = self.folder().join("certified");
         must(Command::new("ssh-keygen").args(["-q", "-N", "", "-C", "", "-t", "ed25519", "-f"]).arg(&private));
         let mut certify = Command::new("ssh-keygen");
         certify.args(["-q", "-I", "alice", "-n", "alice@example.com", "-s"]).arg(&self.ssh_authority);
         must(certify.arg(private.with_extension("pub")));
         let sign = keygen_sign(self.folder().join("certified-cert.pub"));
-        self.signers.push(Signer { openpgp: false, sign });
+        self.signers.push(Signer { openpgp: false, steady: true, sign });
     }
 
     /// The fingerprint of a new key in gpg's own keyring.

@@ -7,6 +7,9 @@ use crate::ours::ACCEPT;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+/// Every object with all verdicts, to compare two runs with.
+const VERDICTS: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/differential-verdicts.txt");
+
 /// Lines of one list in a failure; the whole is in a file.
 const SHOWN: usize = 40;
 
@@ -39,6 +42,7 @@ impl Report {
     ) -> Report {
         let mut report = Report::default();
         let mut seen = BTreeSet::new();
+        let mut verdicts = String::new();
         for ((object, ours), theirs) in objects.iter().zip(ours).zip(theirs) {
             let group = object.kind.split('/').next().unwrap_or_default().to_owned();
             let row = report.rows.entry(group).or_default();
@@ -50,6 +54,7 @@ impl Report {
                     continue;
                 }
             };
+            verdicts.push_str(&format!("{} {} {ours} {theirs:?}\n", object.kind, object.what.name()));
             let accepted = ours == ACCEPT;
             let disagree: Vec<&str> =
                 theirs.iter().filter(|(_, says)| **says != accepted).map(|(name, _)| *name).collect();
@@ -79,6 +84,7 @@ impl Report {
                 report.broken.push(format!("{}: we accept a {what} that nobody else accepts", object.kind));
             }
         }
+        std::fs::write(VERDICTS, verdicts).expect("a file for the verdicts");
         report.healed = exceptions.known.keys().filter(|class| !seen.contains(*class)).cloned().collect();
         report
     }

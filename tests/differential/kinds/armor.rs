@@ -1,7 +1,8 @@
 //! The text around a good signature: labels, headers, lines, checksum, and what stands before and after.
 
 use crate::cast::Cast;
-use crate::object::{BOTH, Objects};
+use crate::object::{BOTH, Objects, What};
+use crate::openpgp::{Recipe, notation, packet, sub};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE};
 
@@ -76,19 +77,32 @@ fn crc24(bytes: &[u8]) -> u32 {
 
 pub fn generate(cast: &Cast, objects: &mut Objects) {
     for signer in &cast.signers {
-        let (group, label) =
-            if signer.openpgp { ("armor-openpgp", "PGP SIGNATURE") } else { ("armor-ssh", "SSH SIGNATURE") };
         for what in BOTH {
             let payload = what.payload();
-            let bytes = opened(&(signer.sign)(&payload));
-            let mut games = shared(label, &bytes);
-            if signer.openpgp {
-                games.extend(of_openpgp(&bytes));
-            }
-            for (variant, text) in games {
-                objects.add(format!("{group}/{variant}"), what, what.signed(&payload, &text));
-            }
+            add(objects, what, &payload, signer.openpgp, &opened(&(signer.sign)(&payload)));
         }
+    }
+    // Whether base64 ends in padding matters to some readers, and with other signers it is chance.
+    let pair = &cast.soft_openpgp.pair;
+    for (what, rest) in BOTH.into_iter().flat_map(|what| (0..3).map(move |rest| (what, rest))) {
+        let payload = what.payload();
+        let filled = |length| {
+            let note = notation("filler@example.com", &vec![b'x'; length], [0x80, 0, 0, 0]);
+            packet(2, &Recipe::usual(pair).with(sub(20, note)).body(pair, &payload))
+        };
+        let bytes = (0..30).map(filled).find(|bytes| bytes.len() % 3 == rest).expect("one of that length");
+        add(objects, what, &payload, true, &bytes);
+    }
+}
+
+fn add(objects: &mut Objects, what: What, payload: &[u8], openpgp: bool, bytes: &[u8]) {
+    let (group, label) = if openpgp { ("armor-openpgp", "PGP SIGNATURE") } else { ("armor-ssh", "SSH SIGNATURE") };
+    let mut games = shared(label, bytes);
+    if openpgp {
+        games.extend(of_openpgp(bytes));
+    }
+    for (variant, text) in games {
+        objects.add(format!("{group}/{variant}"), what, what.signed(payload, &text));
     }
 }
 
@@ -187,12 +201,13 @@ fn shared(label: &str, bytes: &[u8]) -> Games {
 /// What only the armor of OpenPGP has.
 fn of_openpgp(bytes: &[u8]) -> Games {
     let armor = Armor::new("PGP SIGNATURE", bytes);
+    let unpadded = bytes.len().is_multiple_of(3);
     let header = |headers: &[&'static str]| armor.with(|armor| armor.headers = headers.to_vec());
     let label = |label: &str| Armor::new(label, bytes).text();
     let crc = |text: &str| armor.with(|armor| armor.crc = Some(text.to_owned()));
     let wrong = format!("={}", STANDARD.encode(&(crc24(bytes) ^ 1).to_be_bytes()[1..]));
     vec![
-        ("crc-missing", armor.with(|armor| armor.crc = None)),
+        (if unpadded { "crc-missing-unpadded" } else { "crc-missing" }, armor.with(|armor| armor.crc = None)),
         ("crc-wrong", crc(&wrong)),
         ("crc-of-nothing", crc("=twTO")),
         ("crc-short", crc("=AAA")),

@@ -1,7 +1,7 @@
 //! Bytes changed after signing. Which bit of which byte depends on nothing but the place.
 
 use crate::cast::Cast;
-use crate::object::{BOTH, Objects};
+use crate::object::{BOTH, Objects, What};
 use std::ops::Range;
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -43,34 +43,49 @@ pub fn generate(cast: &Cast, objects: &mut Objects) {
             for at in places(after..raw.len(), 15) {
                 objects.add("flip/after-the-signature", what, flip(at));
             }
-            for at in (begin..body).chain(end..after).step_by(2) {
-                objects.add("flip/labels", what, flip(at));
-            }
-            for at in places(body..end, 30) {
-                objects.add("flip/body", what, flip(at));
-            }
             let digit = |at: &usize| ALPHABET.iter().position(|byte| *byte == raw[*at]);
-            for at in places(body..end, 30).filter(|at| digit(at).is_some()) {
+            // What stands before the padding has bits that mean nothing: whether they change would be chance.
+            let whole = |at: &usize| digit(at).is_some() && raw[at + 1] != b'=';
+            for at in places(body..end, 30).filter(whole) {
                 let mut changed = raw.clone();
                 let step = 1 + mixed(number, at) as usize % 63;
                 changed[at] = ALPHABET[(digit(&at).expect("a digit") + step) % 64];
                 objects.add("flip/base64", what, changed);
             }
-            for at in places(0..raw.len(), 6) {
-                objects.add("flip/cut-short", what, raw[..at].to_vec());
-                let mut changed = raw.clone();
-                changed.remove(at);
-                objects.add("flip/byte-lost", what, changed.clone());
-                changed.insert(at, raw[at]);
-                changed.insert(at, raw[at]);
-                objects.add("flip/byte-doubled", what, changed.clone());
-                changed[at] = b"\0\n\r\t <>\x1b\xff"[mixed(number, at) as usize % 9];
-                objects.add("flip/byte-put-in", what, changed);
+            if signer.steady {
+                armor(what, &raw, number, [begin, body, end, after], objects);
             }
             signed_bytes(&signature, signer.openpgp, number, &mut |kind, text| {
                 objects.add(kind, what, what.signed(&payload, text));
             });
         }
+    }
+}
+
+/// Bytes of the armor. Digits become what is no digit: any bit of theirs could make a line end by chance.
+fn armor(what: What, raw: &[u8], number: usize, [begin, body, end, after]: [usize; 4], objects: &mut Objects) {
+    let flip = |at: usize| {
+        let mut changed = raw.to_vec();
+        let digit = (body..end).contains(&at) && ALPHABET.contains(&raw[at]);
+        changed[at] ^= if digit { 0x80 } else { 1 << (mixed(number, at) % 8) };
+        changed
+    };
+    for at in (begin..body).chain(end..after).step_by(2) {
+        objects.add("flip/labels", what, flip(at));
+    }
+    for at in places(body..end, 30).chain((body..end).filter(|at| !ALPHABET.contains(&raw[*at]))) {
+        objects.add("flip/body", what, flip(at));
+    }
+    for at in places(0..raw.len(), 24) {
+        objects.add("flip/cut-short", what, raw[..at].to_vec());
+        let mut changed = raw.to_vec();
+        changed.remove(at);
+        objects.add("flip/byte-lost", what, changed.clone());
+        changed.insert(at, raw[at]);
+        changed.insert(at, raw[at]);
+        objects.add("flip/byte-doubled", what, changed.clone());
+        changed[at] = b"\0\n\r\t <>\x1b\xff"[mixed(number, at) as usize % 9];
+        objects.add("flip/byte-put-in", what, changed);
     }
 }
 
