@@ -121,6 +121,23 @@ fn m_a_signer_may_be_named_by_the_id_of_its_key() {
 }
 
 #[test]
+fn the_second_verifier_names_a_certificate_by_its_sha1() {
+    assert_eq!(oracle::sha1_hex(b"abc").as_deref(), Some("a9993e364706816aba3e25717850c26c9cd0d89d"));
+}
+
+#[test]
+fn a_certificate_is_registered_with_each_address_once_and_a_note_once_it_is_over() {
+    let pki = Pki::usual();
+    let plain = LEAF.split("\nsubjectAltName").next().unwrap();
+    let twice = format!("{plain}\nsubjectAltName=email:alice@example.com,email:ALICE@example.com");
+    pki.issue(Make { until: "20350601120000Z", ..make("twice", "sub", &twice) });
+    let registered = |now: &str| register(&pki.pem("twice"), now.parse().unwrap()).unwrap();
+    let Material::X509(certificate) = registered(NOW).material else { panic!() };
+    assert_eq!(certificate.emails.len(), 1);
+    assert_eq!((registered(NOW).notes.len(), registered("2035-06-01T12:00:00.001Z").notes.len()), (0, 1));
+}
+
+#[test]
 fn f07_another_payload_and_a_changed_bit_are_bad_signatures() {
     let pki = Pki::usual();
     let server = Server::knowing(&pki, &["alice"]);
