@@ -597,7 +597,7 @@ fn f18_a_list_clears_from_its_issue_to_its_end_and_only_for_its_issuer() {
     let old = |day: &str| {
         format!("revocation-unknown: may be revoked: the revocation list of CN=sub is from {day} and too old")
     };
-    assert_eq!(says_with_lists(&pki, &[root.clone()]), none);
+    assert_eq!(says_with_lists(&pki, std::slice::from_ref(&root)), none);
     for (from, until, says) in [
         ("20350601120000Z", UNTIL, "ok".to_owned()),
         ("20350601120001Z", UNTIL, old("2035-06-01")),
