@@ -4,6 +4,9 @@ use crate::bench::{Answer, Bench, Update};
 use crate::object::Kind;
 use crate::vector::{Expected, Vector};
 
+/// Makes the signature block of a payload.
+type Sign<'s> = &'s (dyn Fn(&[u8]) -> String + Send + Sync);
+
 /// Where one person signs: called like the vector, since all vectors share one registry.
 pub struct Desk<'a> {
     pub bench: &'a Bench<'a>,
@@ -43,8 +46,7 @@ impl<'a> Desk<'a> {
 
     /// Pushes one commit on the other, each with one form of its signature: every one is refused, and for this alone.
     pub fn push_each<F: Fn(&[u8]) -> String + Send + Sync>(&self, finding: &str, forms: &[F]) -> Answer {
-        let signatures: Vec<&(dyn Fn(&[u8]) -> String + Send + Sync)> =
-            forms.iter().map(|form| -> &(dyn Fn(&[u8]) -> String + Send + Sync) { form }).collect();
+        let signatures: Vec<Sign<'_>> = forms.iter().map(|form| -> Sign<'_> { form }).collect();
         let answer = self.push_chain(&signatures);
         let all = format!("{0} of {0} new commit", forms.len());
         assert!(answer.said.contains(&all), "not all are refused\n{}", answer.said);
@@ -53,8 +55,8 @@ impl<'a> Desk<'a> {
     }
 
     /// Pushes several commits on top of each other, each with its signature, at once.
-    pub fn push_chain(&self, signatures: &[&(dyn Fn(&[u8]) -> String + Send + Sync)]) -> Answer {
-        struct Block<'b>(&'b (dyn Fn(&[u8]) -> String + Send + Sync));
+    pub fn push_chain(&self, signatures: &[Sign<'_>]) -> Answer {
+        struct Block<'b>(Sign<'b>);
         impl crate::signer::Signer for Block<'_> {
             fn sign(&self, payload: &[u8]) -> String {
                 (self.0)(payload)

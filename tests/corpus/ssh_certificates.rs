@@ -99,6 +99,9 @@ pub fn under(key: &dyn Pair, certificate: &[u8], payload: &[u8]) -> String {
     Sshsig { public_key: certificate.to_vec(), ..key.sshsig(payload) }.armored()
 }
 
+/// Done to a certificate after it was signed.
+type Edit<'e> = &'e dyn Fn(&mut Certificate);
+
 type Change = (&'static str, Box<dyn Fn(&mut Certificate, &str) + Send + Sync>);
 
 fn change(form: &'static str, change: impl Fn(&mut Certificate, &str) + Send + Sync + 'static) -> Change {
@@ -212,7 +215,7 @@ fn authorities() -> Vec<Vector> {
             let good = Certificate::of(&key, &[desk.who], &ca);
             let body = good.body();
             let signature = ca.signature(&body);
-            let changed: [(&str, &dyn Fn(&mut Certificate)); 9] = [
+            let changed: [(&str, Edit<'_>); 9] = [
                 ("the nonce", &|c| c.nonce[0] ^= 1),
                 ("the serial number", &|c| c.serial = 2),
                 ("the key's name", &|c| c.key_id = b"another".to_vec()),
