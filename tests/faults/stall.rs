@@ -95,7 +95,8 @@ fn deaf_to_git(stage: &Stage, lane: &Lane, other: &Lane) -> Row {
     let mut row = Row::new("client sends a push with 60 unsigned commits and does not read").may_deny(&["unsigned"]);
     lane.member.station.branch("unsigned", Some("HEAD"));
     let change = countersign_tests::workstation::Change { message: "unsigned", ..Default::default() };
-    let commit = (0..60).map(|_| lane.member.station.commit(&change, None)).last().expect("a commit");
+    let commits: Vec<String> = (0..60).map(|_| lane.member.station.commit(&change, None)).collect();
+    let commit = commits.last().expect("a commit").clone();
     let old = stage.tip(lane);
     let kept = stage.kept();
     let mut client = Client::connect(stage, lane);
