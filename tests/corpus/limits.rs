@@ -115,8 +115,7 @@ pub fn vectors() -> Vec<Vector> {
         vector("l13-100-x509-signatures", "100 commits that gpgsm must look at, in one push.", "accepted", |desk| {
             let leaf = registered(desk);
             let sign = |payload: &[u8]| message(&leaf, payload).armored();
-            let signatures: Vec<&(dyn Fn(&[u8]) -> String + Send + Sync)> = vec![&sign; 100];
-            desk.push_chain(&signatures)
+            desk.push_chain(&[&sign as _; 100])
         }),
         Vector::new("l12-white-space", "An armour with 10 MB of white space.", "limit-exceeded", |bench| {
             bench.to_main(&[with_signature(bench, &" ".repeat(70), 143_000)])

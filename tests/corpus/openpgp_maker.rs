@@ -48,6 +48,9 @@ pub const PUBLIC_SUBKEY: u8 = 14;
 /// Signs a digest of this hash; gives the numbers as a packet holds them.
 type Numbers = Arc<dyn Fn(u8, &[u8]) -> Vec<u8> + Send + Sync>;
 
+/// Changes the fields of a signature before it is made.
+type Habit = Arc<dyn Fn(&mut Signature) + Send + Sync>;
+
 /// A key: what its packet holds, and a way to sign with it, honest or not.
 #[derive(Clone)]
 pub struct Key {
@@ -59,7 +62,7 @@ pub struct Key {
     /// Ed25519 seeds only.
     pub secret: Option<[u8; 32]>,
     numbers: Numbers,
-    habit: Option<Arc<dyn Fn(&mut Signature) + Send + Sync>>,
+    habit: Option<Habit>,
 }
 
 impl Key {

@@ -142,7 +142,7 @@ fn presence() -> Vec<Vector> {
                     bench.work("alice", &[&bench.base()], true, "work"),
                 );
                 let place = format!("refs/replace/{}", bad.id);
-                bench.plant(&[good.clone()], &[(&place, &good.id)]);
+                bench.plant(std::slice::from_ref(&good), &[(&place, &good.id)]);
                 bench.to_main(&[bad])
             },
         ),
