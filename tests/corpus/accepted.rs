@@ -7,7 +7,10 @@ use crate::ssh_certificates::{Certificate, authority, under};
 use crate::ssh_keys::{EcdsaKey, P256, P384, P521, Pair, RsaKey, SecurityKey, labelled, sshsig};
 use crate::vector::Vector;
 use crate::x509::{message, registered};
-use countersign_tests::keys::USER_PRESENT;
+use countersign_tests::keys::{Kind as KeyKind, Owner, USER_PRESENT, Wanted, Workshop};
+use countersign_tests::process::must_with_input;
+use std::path::Path;
+use std::process::Command;
 
 pub fn vectors() -> Vec<Vector> {
     [openpgp(), ssh(), x509()].into_iter().flatten().collect()
@@ -95,8 +98,25 @@ fn ssh() -> Vec<Vector> {
 }
 
 fn x509() -> Vec<Vector> {
-    vec![vector("m07-der", "A CMS message in DER, as openssl and smimesign make it.", "accepted", |desk| {
-        let leaf = registered(desk);
-        desk.push(|payload| message(&leaf, payload).armored())
-    })]
+    vec![
+        vector("m07-der", "A CMS message in DER, as openssl and smimesign make it.", "accepted", |desk| {
+            let leaf = registered(desk);
+            desk.push(|payload| message(&leaf, payload).armored())
+        }),
+        vector("m07-ber", "A CMS message in BER of indefinite length, by gpgsm itself.", "accepted", |desk| {
+            let folder = tempfile::tempdir().expect("a folder");
+            let (id, email) = (desk.who.to_owned(), format!("{}@example.com", desk.who));
+            let owner = Owner { name: crate::bench::capitalised(&id), id, email };
+            let key = Workshop::new(folder.path()).make(&owner, &Wanted::from(KeyKind::X509));
+            let file = |path: &Path| std::fs::read(path).expect("a certificate");
+            let (root, leaf) = (key.authority.as_ref().expect("a root"), key.registration.as_ref().expect("a leaf"));
+            desk.bench.lab.must_sync(&["key", "add", root.0, "-"], &file(&root.1));
+            desk.register(leaf.0, file(&leaf.1));
+            let setting = |name: &str| &key.git.iter().find(|(key, _)| *key == name).expect("a setting of git").1;
+            desk.push(|payload| {
+                let mut gpgsm = Command::new(setting("gpg.x509.program"));
+                must_with_input(gpgsm.args(["-bsau", setting("user.signingKey")]), payload) + "\n"
+            })
+        }),
+    ]
 }

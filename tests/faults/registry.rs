@@ -15,10 +15,11 @@ fn a_registry_that_changes_meanwhile() {
     let lane = stage.lane("change", KeyKind::SshEd25519);
     let mut family = Family::new(
         "08 registry changes meanwhile",
-        "a push is judged by one whole epoch, and by none older than the ledger has seen; who is out stays out",
+        "a push is judged by one whole epoch, and by none older than the ledger has seen; a registry that cannot be read changes nothing",
     );
     family.add(migrated(&stage, &lane));
     family.add(published(&stage, &lane));
+    family.add(rotten(&stage, &lane));
     let rows = put_back(&mut stage, &lane);
     rows.into_iter().for_each(|row| family.add(row));
     family.finish();
@@ -79,6 +80,52 @@ fn published(stage: &Stage, lane: &Lane) -> Row {
     answers.iter().for_each(|answer| row.count_as(answer, Kind::Accepted, &[]));
     row.check(rounds > 20, || format!("only {rounds} epochs"));
     println!("registry: {rounds} epochs beside {} pushes", answers.len());
+    row
+}
+
+/// The registry's own file is damaged: whoever wants to change it is told so, and the hooks go on by what was published.
+fn rotten(stage: &Stage, lane: &Lane) -> Row {
+    let registry = stage.root().join("registry.db");
+    let connection = Connection::open(&registry).expect("the registry");
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).expect("a checkpoint");
+    drop(connection);
+    let good = std::fs::read(&registry).expect("the registry");
+    let alone = || {
+        for end in ["-wal", "-shm"] {
+            let _ = std::fs::remove_file(stage.root().join(format!("registry.db{end}")));
+        }
+    };
+    let first_page = |byte| [vec![byte; 4096], good[4096..].to_vec()].concat();
+    let mut damages = vec![
+        ("zeros".to_owned(), vec![0; good.len()]),
+        ("no header".to_owned(), first_page(0)),
+        ("another header".to_owned(), first_page(0xff)),
+        ("text".to_owned(), b"not a database".to_vec()),
+    ];
+    damages.extend((0..8).map(|part| (format!("cut to {part}/8"), good[..good.len() * part / 8].to_vec())));
+    let mut row = Row::new("registry.db: cut, zeros, not a database, missing");
+    let asked = |row: &mut Row, what: &str| {
+        let event =
+            "{\"id\":\"rot\",\"source\":\"hr\",\"person\":\"R\",\"type\":\"hired\",\"data\":{\"name\":\"R\"}}\n";
+        for (args, input) in
+            [(["apply", "-"].as_slice(), event), (&["publish"], ""), (&["kill", "dev-change", "--reason", "x"], "")]
+        {
+            let told = stage.site.product.keyring_sync(args, input.as_bytes());
+            row.check(told.code == Some(2) && !told.stderr.is_empty(), || format!("{what}: {args:?}: {told:?}"));
+        }
+        row.count_as(&stage.push(lane, &lane.member.commit(what)), Kind::Accepted, &[]);
+    };
+    for (what, bytes) in damages {
+        alone();
+        std::fs::write(&registry, bytes).expect("a damaged registry");
+        asked(&mut row, &what);
+    }
+    alone();
+    std::fs::remove_file(&registry).expect("the registry");
+    asked(&mut row, "missing");
+    alone();
+    std::fs::write(&registry, &good).expect("the registry");
+    hire(stage, "R");
     row
 }
 
