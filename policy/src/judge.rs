@@ -456,8 +456,9 @@ mod tests {
     fn a_compromise_without_a_date_is_answered_by_nothing() {
         let marked = |since| Scene::with_key(|key| key.compromised = Some(Compromised { since, from: now() }));
         assert_eq!(said(&marked(None).plain()), [("key-compromised", Answers::Never)]);
-        let dated = Some(Time::from_unix_seconds(NOW - 86_400));
-        assert_eq!(said(&marked(dated).plain()), [("key-compromised", Answers::KeyValidity)]);
+        let yesterday = Time::from_unix_seconds(NOW - 86_400);
+        let dated = said(&marked(Some(yesterday)).plain());
+        assert_eq!(dated, [("key-compromised", Answers::KeyValidityBefore(yesterday))]);
         let retired = Some(Retired { at: now(), reason: RetireReason::Retired });
         let scene = Scene::with_key(|key| key.retired = retired);
         assert_eq!(said(&scene.plain()), [("key-revoked", Answers::KeyValidity)]);

@@ -114,10 +114,12 @@ fn m_a_good_signature_names_person_authority_date_and_end() {
 }
 
 #[test]
-fn m_a_signer_may_be_named_by_the_id_of_its_key() {
+fn f05_a_signer_named_by_the_id_of_its_key_is_refused_for_that() {
     let pki = Pki::usual();
     let signature = pki.sign("alice", &["sub"], PAYLOAD, &["-keyid"]);
-    assert_eq!(Server::knowing(&pki, &["alice"]).says(&signature), "ok");
+    let server = Server::knowing(&pki, &["alice"]);
+    assert_eq!(server.says(&signature), "malformed-signature");
+    assert!(server.reason(&signature).contains("key identifier"));
 }
 
 #[test]
