@@ -4,6 +4,8 @@ use crate::bench::{Answer, Bench, Lab};
 use crate::vector::{Expected, Vector};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -43,21 +45,30 @@ pub fn all(vectors: Vec<Vector>) {
             Err(reason) => wrong.push(format!("{}: {reason}\n    {}", vector.name, vector.about)),
         }
     }
-    println!("section  rows  vectors  refused  accepted  of the refused by git first  rows without a vector");
+    let mut report = String::new();
+    writeln!(report, "section  rows  vectors  refused  accepted  of the refused by git first  rows without a vector")
+        .expect("a string");
     for (section, [tried, refused, accepted, by_git]) in &table {
         let of = |row: &&String| row.starts_with(*section);
         let untried: Vec<&String> =
             rows.iter().filter(|(id, row)| of(id) && matches!(row, Row::Untried { .. })).map(|(id, _)| id).collect();
         let count = rows.keys().filter(of).count();
-        println!("{section:<7} {count:>5} {tried:>8} {refused:>8} {accepted:>9} {by_git:>28}  {}", list(&untried));
+        writeln!(
+            report,
+            "{section:<7} {count:>5} {tried:>8} {refused:>8} {accepted:>9} {by_git:>28}  {}",
+            list(&untried)
+        )
+        .expect("a string");
     }
     for (id, row) in &rows {
         if let Row::Untried { title, untried } = row {
-            println!("  {id} ({title}) has no vector: {untried}");
+            writeln!(report, "  {id} ({title}) has no vector: {untried}").expect("a string");
         }
     }
     let slowest = results.iter().filter_map(|(vector, outcome)| Some((outcome.as_ref().ok()?.1, &vector.name))).max();
-    println!("{} vectors, {} wrong; the slowest: {slowest:?}", results.len(), wrong.len());
+    writeln!(report, "{} vectors, {} wrong; the slowest: {slowest:?}", results.len(), wrong.len()).expect("a string");
+    // Not by `println`, which the test harness swallows when all is well.
+    std::io::stdout().write_all(report.as_bytes()).expect("the standard output");
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
 
