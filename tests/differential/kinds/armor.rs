@@ -191,7 +191,6 @@ fn shared(label: &str, bytes: &[u8]) -> Games {
             let (one, two) = bytes.split_at(30);
             armor.with(|armor| armor.lines = vec![STANDARD.encode(one), STANDARD.encode([two, &[0]].concat())])
         }),
-        ("not-armored", bytes.to_vec()),
         ("only-begin", bytes_of(&format!("{}\n", armor.begin))),
         ("hexadecimal", armor.with(|armor| armor.lines = wrapped(&hex::encode(bytes), 64))),
     ]);

@@ -61,7 +61,11 @@ fn usages() -> Vec<Game> {
     let suite = |suite| SoftKey::new(|builder| builder.set_cipher_suite(suite).add_signing_subkey());
     let primary_signs = KeyFlags::empty().set_certification().set_signing();
     let encrypts = KeyFlags::empty().set_storage_encryption().set_transport_encryption();
-    let other = |flags, suite| SoftKey::new(|builder| builder.add_signing_subkey().add_subkey(flags, None, suite));
+    // One subkey only, because those of one date have no order; the primary key keeps the certificate worth registering.
+    let other = |flags, suite| {
+        let signs = primary_signs.clone();
+        SoftKey::new(|builder| builder.set_primary_key_flags(signs).add_subkey(flags, None, suite))
+    };
     let primary = plain();
     vec![
         game("usual", &plain()),
@@ -72,7 +76,7 @@ fn usages() -> Vec<Game> {
         game("rsa-2048", &suite(CipherSuite::RSA2k)),
         game("rsa-4096", &suite(CipherSuite::RSA4k)),
         game("only-certifies", &SoftKey { pair: primary.primary(), cert: primary.cert }),
-        game("only-authenticates", &SoftKey::new(|builder| builder.add_signing_subkey().add_authentication_subkey())),
+        game("only-authenticates", &other(KeyFlags::empty().set_authentication(), CipherSuite::Cv25519)),
         game("only-encrypts", &other(encrypts, CipherSuite::RSA2k)),
     ]
 }
