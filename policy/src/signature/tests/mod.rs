@@ -2,6 +2,7 @@
 
 mod git;
 mod openpgp;
+mod openpgp_certificate;
 pub mod ssh;
 mod ssh_certificate;
 
