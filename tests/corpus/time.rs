@@ -28,6 +28,16 @@ fn fingerprint(bench: &Bench<'_>, id: &str) -> String {
     listed.stdout[at..].chars().take_while(|c| !matches!(c, '"' | ' ' | '\n')).collect()
 }
 
+/// Ends the person's only key.
+fn end_key(bench: &Bench<'_>, id: &str, reason: &str) {
+    bench.lab.must_sync(&["key", "revoke", &fingerprint(bench, id), "--reason", reason], b"");
+}
+
+/// Offboards the person.
+fn leaves(bench: &Bench<'_>, id: &str) {
+    bench.lab.must_sync(&["kill", id, "--reason", "left"], b"");
+}
+
 /// A plain push to main that must pass.
 #[track_caller]
 fn landed(bench: &Bench<'_>, commit: &Object) -> Answer {
@@ -79,7 +89,7 @@ fn people() -> Vec<Vector> {
         }),
         Vector::new("g12-killed", "Offboarded a moment ago.", "signer-not-active", |bench| {
             let key = hired(bench, "kim", 12);
-            bench.lab.must_sync(&["kill", "kim", "--reason", "left"], b"");
+            leaves(bench, "kim");
             bench.to_main(&[bench.plain("kim", &key)])
         }),
         Vector::new(
@@ -88,13 +98,13 @@ fn people() -> Vec<Vector> {
             "key-revoked",
             |bench| {
                 let key = hired(bench, "hans", 20);
-                bench.lab.must_sync(&["key", "revoke", &fingerprint(bench, "hans"), "--reason", "retired"], b"");
+                end_key(bench, "hans", "retired");
                 bench.to_main(&[bench.plain("hans", &key)])
             },
         ),
         Vector::new("h10-compromised-key", "A key that was stolen.", "key-compromised", |bench| {
             let key = hired(bench, "hugo", 21);
-            bench.lab.must_sync(&["key", "revoke", &fingerprint(bench, "hugo"), "--reason", "compromised"], b"");
+            end_key(bench, "hugo", "compromised");
             bench.to_main(&[bench.plain("hugo", &key)])
         }),
         Vector::new(
@@ -103,7 +113,7 @@ fn people() -> Vec<Vector> {
             "key-revoked",
             |bench| {
                 let key = hired(bench, "hera", 22);
-                bench.lab.must_sync(&["key", "revoke", &fingerprint(bench, "hera"), "--reason", "superseded"], b"");
+                end_key(bench, "hera", "superseded");
                 let old = "tree {tree}\nparent {base}\nauthor {hera=1500000000 +0000}\n\
                            committer {hera=1500000000 +0000}\n{gpgsig}\n\nwork\n";
                 bench.to_main(&[bench.signed_by(Kind::Commit, old, &key)])
@@ -123,7 +133,7 @@ fn receipts() -> Vec<Vector> {
                 let key = hired(bench, "hope", 23);
                 let work = bench.plain("hope", &key);
                 landed(bench, &work);
-                bench.lab.must_sync(&["key", "revoke", &fingerprint(bench, "hope"), "--reason", "compromised"], b"");
+                end_key(bench, "hope", "compromised");
                 bench.push(&[], &[Update::create("refs/heads/release/1", &work.id)])
             },
         ),
@@ -135,7 +145,7 @@ fn receipts() -> Vec<Vector> {
                 let key = hired(bench, "hilda", 24);
                 let work = bench.plain("hilda", &key);
                 landed(bench, &work);
-                bench.lab.must_sync(&["key", "revoke", &fingerprint(bench, "hilda"), "--reason", "superseded"], b"");
+                end_key(bench, "hilda", "superseded");
                 branched(bench, &work)
             },
         ),
@@ -147,7 +157,7 @@ fn receipts() -> Vec<Vector> {
                 let key = hired(bench, "mona", 25);
                 let work = bench.plain("mona", &key);
                 landed(bench, &work);
-                bench.lab.must_sync(&["kill", "mona", "--reason", "left"], b"");
+                leaves(bench, "mona");
                 branched(bench, &work)
             },
         ),
@@ -159,7 +169,7 @@ fn receipts() -> Vec<Vector> {
                 let key = hired(bench, "mike", 26);
                 let work = bench.plain("mike", &key);
                 landed(bench, &work);
-                bench.lab.must_sync(&["kill", "mike", "--reason", "left"], b"");
+                leaves(bench, "mike");
                 let next = bench.work("alice", &[&work.id], true, "on top");
                 let update = Update::change(MAIN, &work.id, &next.id);
                 bench.push(&[next], &[update])
@@ -175,7 +185,7 @@ fn receipts() -> Vec<Vector> {
                 let unsigned = bench.work("alice", &[&work.id], false, "spoils it");
                 let refused = bench.to_main(&[work.clone(), unsigned]);
                 assert!(!refused.moved, "{}", refused.said);
-                bench.lab.must_sync(&["kill", "hank", "--reason", "left"], b"");
+                leaves(bench, "hank");
                 bench.to_main(&[work])
             },
         ),
@@ -188,7 +198,7 @@ fn receipts() -> Vec<Vector> {
                 let work = bench.plain("holly", &key);
                 let other = Bench::new(bench.lab, "h12-receipt-of-another-repository-first");
                 landed(&other, &work);
-                bench.lab.must_sync(&["kill", "holly", "--reason", "left"], b"");
+                leaves(bench, "holly");
                 bench.to_main(&[work])
             },
         ),
