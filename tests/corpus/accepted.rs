@@ -35,10 +35,10 @@ fn openpgp() -> Vec<Vector> {
     vectors.push(Vector::new("m01-primary-key", "A primary key that signs itself.", "accepted", |bench| {
         let id = "m01-primary-key";
         let key = Key::ed25519(id);
-        let user_id = format!("{} <{id}@example.com>", crate::bench::capitalised(id));
+        let user_id = format!("{} <{id}@example.com>", countersign_tests::handmade::capitalised(id));
         let certificate = OpenPgpCertificate::bare(&key).user_id(user_id.as_bytes(), CERTIFY | SIGN);
         let holder = Holder { id: id.to_owned(), signer: key, certificate };
-        holder.join(bench);
+        bench.lab.admit(&holder);
         bench.to_main(&[bench.plain(id, &holder)])
     }));
     for (name, header) in [
@@ -106,7 +106,7 @@ fn x509() -> Vec<Vector> {
         vector("m07-ber", "A CMS message in BER of indefinite length, by gpgsm itself.", "accepted", |desk| {
             let folder = tempfile::tempdir().expect("a folder");
             let (id, email) = (desk.who.to_owned(), format!("{}@example.com", desk.who));
-            let owner = Owner { name: crate::bench::capitalised(&id), id, email };
+            let owner = Owner { name: countersign_tests::handmade::capitalised(&id), id, email };
             let key = Workshop::new(folder.path()).make(&owner, &Wanted::from(KeyKind::X509));
             let file = |path: &Path| std::fs::read(path).expect("a certificate");
             let (root, leaf) = (key.authority.as_ref().expect("a root"), key.registration.as_ref().expect("a leaf"));

@@ -2,11 +2,13 @@
 
 use crate::common::Site;
 use crate::object::{Format, Kind, Object, pack};
+use crate::openpgp_maker::Holder;
 use crate::signer::{Signer, SshKey};
 use crate::written::fill;
+use countersign_tests::handmade::capitalised;
 use countersign_tests::process::{Outcome, run};
 use countersign_tests::servers::{Repository, Server};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 
@@ -16,9 +18,6 @@ const EMPLOYED: [(&str, u8); 2] = [("alice", 1), ("bob", 2)];
 const LEFT: (&str, u8) = ("carol", 3);
 const STRANGER: (&str, u8) = ("mallory", 66);
 
-/// All commits bear this date unless a vector is about dates.
-pub const DATE: u64 = 1_700_000_000;
-
 /// The installation.
 pub struct Lab {
     site: Mutex<Site>,
@@ -26,6 +25,7 @@ pub struct Lab {
     user: countersign_tests::unix_user::UnixUser,
     home: PathBuf,
     signers: BTreeMap<&'static str, SshKey>,
+    admitted: Mutex<BTreeSet<String>>,
     /// Where to leave every object that was pushed, for the fuzz targets.
     out: Option<PathBuf>,
 }
@@ -41,6 +41,7 @@ impl Lab {
             home: site.server.home().to_owned(),
             site: Mutex::new(site),
             signers,
+            admitted: Mutex::default(),
             out: std::env::var_os("COUNTERSIGN_CORPUS_OUT").map(PathBuf::from),
         };
         for name in [EMPLOYED[0].0, EMPLOYED[1].0, LEFT.0] {
@@ -66,6 +67,15 @@ impl Lab {
         let outcome = self.sync(args, input);
         assert!(outcome.succeeded(), "keyring-sync {args:?}: {}{}", outcome.stdout, outcome.stderr);
         outcome
+    }
+
+    /// Employs the holder and registers the certificate, unless that was done.
+    pub fn admit(&self, holder: &Holder) {
+        let mut there = self.admitted.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if there.insert(holder.id.clone()) {
+            self.employ(&holder.id);
+            self.must_sync(&["key", "add", &holder.id, "--openpgp", "-"], &holder.certificate.armored());
+        }
     }
 
     /// The folder of the installation.
@@ -424,9 +434,4 @@ impl Answer {
         let findings = bracketed.map(|(_, id)| id.to_owned()).collect();
         Answer { code, moved, said, findings, by_hand }
     }
-}
-
-pub fn capitalised(id: &str) -> String {
-    let mut letters = id.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }

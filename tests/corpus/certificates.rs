@@ -69,7 +69,7 @@ fn refreshed(
 ) -> Vector {
     Vector::new(name, about, expected, move |bench| {
         let holder = Holder::of(name);
-        holder.join(bench);
+        bench.lab.admit(&holder);
         let copy = change(holder.clone());
         add(bench, name, &copy.certificate);
         bench.to_main(&[bench.plain(name, &copy)])
@@ -427,7 +427,7 @@ fn revoked() -> Vec<Vector> {
         }),
         Vector::new("d10-old-copy-after", "An old copy after the revoked one.", "key-revoked", move |bench| {
             let holder = Holder::of("d10-old-copy-after");
-            holder.join(bench);
+            bench.lab.admit(&holder);
             must_add(bench, &holder.id, &revoked(holder.certificate.clone()));
             add(bench, &holder.id, &holder.certificate);
             bench.to_main(&[bench.plain(&holder.id, &holder)])

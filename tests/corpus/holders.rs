@@ -17,7 +17,7 @@ fn identities() -> Vec<Vector> {
             let primary = Key::ed25519(&format!("{name} primary"));
             let mut holder = Holder::of(name);
             holder.certificate = Certificate::bare(&primary).user_id(BOB, CERTIFY).subkey(&holder.signer, SIGN);
-            holder.join(bench);
+            bench.lab.admit(&holder);
             bench.to_main(&[bench.plain(committer.unwrap_or(name), &holder)])
         })
     };
@@ -29,7 +29,7 @@ fn identities() -> Vec<Vector> {
                  loot: fn(&Holder, Holder) -> Certificate| {
         Vector::new(name, about, expected, move |bench| {
             let (victim, thief) = (Holder::of(&format!("{name}-victim")), Holder::of(&format!("{name}-thief")));
-            victim.join(bench);
+            bench.lab.admit(&victim);
             bench.lab.employ(&thief.id);
             let ids = (victim.id.clone(), thief.id.clone());
             let told = add(bench, &ids.1, &loot(&victim, thief));
@@ -45,8 +45,8 @@ fn identities() -> Vec<Vector> {
         Vector::new(name, about, "accepted", move |bench| {
             let (victim, thief) = (Holder::of(name), Holder::of(&format!("{name}-thief")));
             let bind = |certificate: Certificate| certificate.subkey_by(&victim.signer, None, flags, |_| {}, |_| {});
-            grown(thief, bind).join(bench);
-            victim.join(bench);
+            bench.lab.admit(&grown(thief, bind));
+            bench.lab.admit(&victim);
             bench.to_main(&[bench.plain(&victim.id, &victim)])
         })
     };
@@ -226,7 +226,7 @@ fn shared() -> Vec<Vector> {
     let twice = |name: &'static str, about: &str, leaves: bool, committer_is_second: bool, expected: &str| {
         Vector::new(name, about, expected, move |bench| {
             let (first, second) = (Holder::of(name), format!("{name}-second"));
-            first.join(bench);
+            bench.lab.admit(&first);
             bench.lab.employ(&second);
             if leaves {
                 bench.lab.must_sync(&["kill", name, "--reason", "left"], b"");
@@ -238,7 +238,7 @@ fn shared() -> Vec<Vector> {
     let in_two = |name: &'static str, about: &str, words: &'static str, same_person: bool| {
         Vector::new(name, about, "accepted", move |bench| {
             let first = Holder::of(name);
-            first.join(bench);
+            bench.lab.admit(&first);
             // The key consents to both.
             let primary = Key::ed25519(&format!("{name} other primary"));
             let second = Holder::with(&format!("{name}-second"), primary, first.signer.clone());

@@ -148,7 +148,7 @@ fn with_signature(bench: &Bench<'_>, line: &str, lines: usize) -> Object {
 /// Unsigned commits, one on the other.
 fn line(bench: &Bench<'_>, count: usize) -> Vec<Object> {
     let (tree, mut parent) = (bench.tree(), bench.base());
-    let who = format!("Alice <alice@example.com> {} +0000", crate::bench::DATE);
+    let who = format!("Alice <alice@example.com> {} +0000", countersign_tests::handmade::DATE);
     let mut commits = Vec::with_capacity(count);
     for number in 0..count {
         let text = format!("tree {tree}\nparent {parent}\nauthor {who}\ncommitter {who}\n\nwork {number}\n");

@@ -14,22 +14,18 @@ mod common;
 mod desk;
 mod holders;
 mod limits;
-mod object;
 mod openpgp;
-mod openpgp_maker;
 mod openpgp_numbers;
 mod openpgp_packets;
 mod openpgp_subpackets;
 mod openpgp_time;
 mod refs;
 mod run;
-mod signer;
 mod ssh;
 mod ssh_algorithms;
 mod ssh_armour;
 mod ssh_certificates;
 mod ssh_certified_keys;
-mod ssh_keys;
 mod strict;
 mod time;
 mod vector;
@@ -40,10 +36,10 @@ mod x509_algorithms;
 mod x509_chains;
 mod x509_limits;
 mod x509_lists;
-mod x509_maker;
 mod x509_names;
 mod x509_weak_links;
 
+use countersign_tests::handmade::{object, openpgp as openpgp_maker, signer, ssh_keys, x509 as x509_maker};
 use vector::Vector;
 
 /// Every vector, section by section.

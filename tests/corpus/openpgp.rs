@@ -18,7 +18,7 @@ pub fn commit(
     let make: Box<Block> = Box::new(make);
     Vector::new(name, about, expected, move |bench| {
         let holder = Holder::called(who);
-        holder.join(bench);
+        bench.lab.admit(&holder);
         pushed(bench, who, |payload| make(&holder, payload))
     })
 }
@@ -289,7 +289,7 @@ fn usage() -> Vec<Vector> {
             let odd = Key::ed25519(&format!("{name} odd"));
             let consent = consents.then_some(&odd);
             holder.certificate = holder.certificate.subkey_by(&odd, consent, flags, |_| {}, |_| {});
-            holder.join(bench);
+            bench.lab.admit(&holder);
             bench.to_main(&[bench.plain(name, &odd)])
         })
     };
@@ -312,7 +312,7 @@ fn usage() -> Vec<Vector> {
             let odd = Key::ed25519("c27-no-flags odd");
             let silent = |signature: &mut Signature| signature.without(27);
             holder.certificate = holder.certificate.subkey_by(&odd, None, 0, silent, |_| {});
-            holder.join(bench);
+            bench.lab.admit(&holder);
             bench.to_main(&[bench.plain(&holder.id, &odd)])
         }),
     ]

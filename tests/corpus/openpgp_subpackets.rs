@@ -257,8 +257,8 @@ fn issuers() -> Vec<Vector> {
         "identity-mismatch",
         move |bench| {
             let (signer, named) = (Holder::called("ed25519"), Holder::called("ed25519-new"));
-            signer.join(bench);
-            named.join(bench);
+            bench.lab.admit(&signer);
+            bench.lab.admit(&named);
             let id = named.signer.issuer_id();
             pushed(bench, &named.id, |payload| {
                 signer.sign_as(payload, |signature| signature.unhashed = vec![id.clone()]).armored()
@@ -273,8 +273,8 @@ fn issuers() -> Vec<Vector> {
             // A key for encryption need not consent; who binds it first has no claim to it.
             let (victim, mut binder) = (Holder::of("c22-victim"), Holder::of("c22-binder"));
             binder.certificate = binder.certificate.subkey(&victim.signer, ENCRYPT);
-            binder.join(bench);
-            victim.join(bench);
+            bench.lab.admit(&binder);
+            bench.lab.admit(&victim);
             pushed(bench, committer, |payload| victim.sign(payload).armored())
         }));
     }
@@ -364,7 +364,7 @@ fn names() -> Vec<Vector> {
         |bench| {
             let mut holder = Holder::of("c26-not-bound");
             holder.certificate = holder.certificate.with([packet(USER_ID, b"<boss@example.com>")]);
-            holder.join(bench);
+            bench.lab.admit(&holder);
             let name = Subpacket::new(28, *b"boss@example.com");
             pushed(bench, &holder.id, |payload| {
                 holder.sign_as(payload, |signature| signature.set(name.clone())).armored()
@@ -380,7 +380,7 @@ fn names() -> Vec<Vector> {
             let primary = Key::ed25519("c26-bound-but-bobs primary");
             holder.certificate =
                 Certificate::bare(&primary).user_id(b"Bob <bob@example.com>", CERTIFY).subkey(&holder.signer, SIGN);
-            holder.join(bench);
+            bench.lab.admit(&holder);
             let name = Subpacket::new(28, *b"bob@example.com");
             pushed(bench, &holder.id, |payload| {
                 holder.sign_as(payload, |signature| signature.set(name.clone())).armored()

@@ -84,7 +84,7 @@ fn pushed(
 ) -> Vector {
     Vector::new(name, about, expected, move |bench| {
         let holder = holder(name);
-        holder.join(bench);
+        bench.lab.admit(&holder);
         bench.to_main(&[bench.plain_with_block(name, |payload| holder.sign_as(payload, &change).armored())])
     })
 }
@@ -92,7 +92,7 @@ fn pushed(
 /// The first copy is of no use any more; the second, of the same keys, is.
 fn renewed(name: &'static str, about: &str, first: fn(&str) -> Holder) -> Vector {
     Vector::new(name, about, "accepted", move |bench| {
-        first(name).join(bench);
+        bench.lab.admit(&first(name));
         let refused = bench.to_main(&[bench.plain(name, &Holder::of(name))]);
         assert!(!refused.moved, "{}", refused.said);
         updated(bench, &Holder::of(name))
@@ -108,7 +108,7 @@ fn revived(name: &'static str, about: &str) -> Vector {
             made.set(Subpacket::time(2, KEY_DATE + 300_000));
             made.set(Subpacket::new(27, [CERTIFY]));
         });
-        holder.join(bench);
+        bench.lab.admit(&holder);
         bench.to_main(&[bench.plain(name, &holder)])
     })
 }
@@ -121,7 +121,7 @@ fn updated(bench: &crate::bench::Bench<'_>, holder: &Holder) -> Answer {
 }
 
 fn user_id(id: &str) -> Vec<u8> {
-    format!("{} <{id}@example.com>", crate::bench::capitalised(id)).into_bytes()
+    format!("{} <{id}@example.com>", countersign_tests::handmade::capitalised(id)).into_bytes()
 }
 
 /// Its primary key, and all with it, ended in 2022.

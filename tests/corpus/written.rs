@@ -1,9 +1,10 @@
 //! Vectors that are written down as raw objects: `*.yaml` beside this file.
 
-use crate::bench::{Bench, DATE, capitalised};
+use crate::bench::Bench;
 use crate::object::{Format, Kind, Object};
 use crate::signer::Signer;
 use crate::vector::Vector;
+use countersign_tests::handmade::{DATE, capitalised};
 use serde::Deserialize;
 
 #[derive(Clone, Debug, Deserialize)]

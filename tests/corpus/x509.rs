@@ -1,7 +1,7 @@
 //! Section F, the messages: what a CMS signature says of itself, and what its signer signed.
 //! Chains are in `x509_chains.rs`, names in `x509_names.rs`, revocation in `x509_lists.rs`.
 
-use crate::bench::{Answer, DATE};
+use crate::bench::Answer;
 use crate::desk::{Desk, forms, must_be, vector};
 use crate::object::{Kind, Object};
 use crate::vector::{Expected, Vector};
@@ -10,6 +10,7 @@ use crate::x509_maker::{
     attribute, block, content_type, integer, message_digest, null, octets, oid, seq, set, sha256, signing_time, tlv,
 };
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA512, digest};
+use countersign_tests::handmade::DATE;
 use std::sync::OnceLock;
 
 pub fn vectors() -> Vec<Vector> {

@@ -10,6 +10,7 @@
 
 pub mod case;
 pub mod crowd;
+pub mod handmade;
 pub mod keys;
 pub mod process;
 pub mod product;

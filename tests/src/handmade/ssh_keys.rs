@@ -1,6 +1,7 @@
 //! SSH keys of every type that may sign, and what they sign with: from seeds, but for RSA.
 
-use crate::signer::{SshKey, Sshsig, strings};
+use super::signer::{SshKey, Sshsig, strings};
+use crate::process::must;
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
@@ -9,7 +10,6 @@ use aws_lc_rs::signature::{
 };
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use countersign_tests::process::must;
 use std::io::Write;
 use std::process::{Command, Stdio};
 use tempfile::TempDir;

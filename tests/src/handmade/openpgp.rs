@@ -1,13 +1,14 @@
 //! OpenPGP keys, signatures and certificates (RFC 9580), byte by byte: nothing here refuses to make what is wrong.
 
-use crate::bench::{Bench, DATE, capitalised};
-use crate::signer::{Signer, armored};
+use super::signer::{Signer, armored};
+use super::{DATE, capitalised};
 use aws_lc_rs::digest as aws;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use nettle::random::Yarrow;
 use sequoia_openpgp::crypto::{KeyPair, Signer as _, mpi};
 use sequoia_openpgp::packet::{Key as PgpKey, key};
 use sequoia_openpgp::types::{Curve, HashAlgorithm, PublicKeyAlgorithm};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -113,6 +114,24 @@ impl Key {
             let made = key::Key4::with_secret(when, PublicKeyAlgorithm::ECDSA, public, scalar.into());
             (ECDSA, made.expect("an ECDSA key"))
         };
+        Key::of_library(algorithm, created, made)
+    }
+
+    /// RSA of this many bits, from a seed that the label gives.
+    pub fn rsa(bits: u32, label: &str) -> Key {
+        let mut seeded = Yarrow::from_seed(aws::digest(&aws::SHA256, label.as_bytes()).as_ref());
+        let (_, secret) = nettle::rsa::generate_keypair(&mut seeded, bits).expect("an RSA key");
+        let (p, q) = secret.primes();
+        let when = UNIX_EPOCH + Duration::from_secs(KEY_DATE.into());
+        let made = key::Key4::import_secret_rsa(&secret.d(), &p, &q, when).expect("an RSA key");
+        Key::of_library(RSA, KEY_DATE, made)
+    }
+
+    fn of_library(
+        algorithm: u8,
+        created: u32,
+        made: key::Key4<key::SecretParts, key::UnspecifiedRole>,
+    ) -> Key {
         let material = match made.mpis() {
             mpi::PublicKey::RSA { e, n } => [mpi(n.value()), mpi(e.value())].concat(),
             mpi::PublicKey::ECDSA { curve, q } => ecdsa_material(curve.oid(), q.value()),
@@ -528,16 +547,6 @@ impl Holder {
 
     pub fn sign_as(&self, payload: &[u8], change: impl FnOnce(&mut Signature)) -> Signature {
         self.signer.sign(DOCUMENT, &[payload], change)
-    }
-
-    /// Employs the person and registers the certificate, unless that was done.
-    pub fn join(&self, bench: &Bench<'_>) {
-        static THERE: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
-        let mut there = THERE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        if there.insert(self.id.clone()) {
-            bench.lab.employ(&self.id);
-            bench.lab.must_sync(&["key", "add", &self.id, "--openpgp", "-"], &self.certificate.armored());
-        }
     }
 }
 

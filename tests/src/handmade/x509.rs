@@ -1,9 +1,9 @@
 //! Certificates and CMS messages written by hand, so that each field is in reach of an attacker: no library makes
 //! what most vectors need. Keys come from their names; only the numbers of an ECDSA signature are new at each run.
 
-use crate::bench::DATE;
-use crate::signer::armored;
-use crate::ssh_keys::{EcdsaKey, P256, RsaKey, mpint};
+use super::DATE;
+use super::signer::armored;
+use super::ssh_keys::{EcdsaKey, P256, RsaKey, mpint};
 use aws_lc_rs::digest::{SHA256, digest};
 
 /// One value in DER.
