@@ -95,7 +95,7 @@ impl<'a> Commit<'a> {
 
 /// Readers that take a text to its first NUL would show another message than was signed.
 pub(crate) fn nul_in(message: &[u8]) -> Option<Problem> {
-    message.contains(&0).then(|| malformed("holds a NUL byte in its message"))
+    memchr::memchr(0, message).is_some().then(|| malformed("holds a NUL byte in its message"))
 }
 
 /// Parents and the committer's Unix seconds, for walking history that is not judged.
@@ -103,7 +103,14 @@ pub(crate) fn nul_in(message: &[u8]) -> Option<Problem> {
 /// Parents are read right after `tree`, as git reads them. A date that is missing or odd is 0.
 /// `None` when the object does not even begin as a commit of this format.
 pub fn walk_header(raw: &[u8], format: ObjectFormat) -> Option<(Vec<ObjectId>, i64)> {
-    let mut lines = raw.split(|&byte| byte == b'\n');
+    let mut rest = Some(raw);
+    let mut lines = std::iter::from_fn(|| {
+        let left = rest?;
+        let (line, after) =
+            memchr::memchr(b'\n', left).and_then(|end| left.split_at_checked(end)).unwrap_or((left, b""));
+        rest = after.get(1..);
+        Some(line)
+    });
     let id = |line: &[u8], name: &[u8]| {
         line.strip_prefix(name).and_then(ObjectId::from_hex).filter(|id| id.format() == format)
     };
@@ -116,7 +123,7 @@ pub fn walk_header(raw: &[u8], format: ObjectFormat) -> Option<(Vec<ObjectId>, i
     }
     let committer = next
         .into_iter()
-        .chain(lines)
+        .chain(lines.by_ref())
         .take_while(|line| !line.is_empty())
         .find_map(|line| line.strip_prefix(b"committer "));
     let seconds = committer.and_then(|line| {
@@ -149,16 +156,17 @@ pub(crate) fn title(message: &[u8]) -> String {
 
 /// A folded header value without the space that begins each further line.
 fn unfolded(value: &[u8]) -> Cow<'_, [u8]> {
-    if !value.contains(&b'\n') {
+    if memchr::memchr(b'\n', value).is_none() {
         return Cow::Borrowed(value);
     }
     let mut out = Vec::with_capacity(value.len());
-    for (count, line) in value.split(|&byte| byte == b'\n').enumerate() {
-        if count > 0 {
-            out.push(b'\n');
-        }
-        out.extend_from_slice(if count > 0 { line.strip_prefix(b" ").unwrap_or(line) } else { line });
+    let mut from = 0;
+    for end in memchr::memchr_iter(b'\n', value) {
+        let next = end + 1;
+        out.extend_from_slice(value.get(from..next).unwrap_or_default());
+        from = if value.get(next) == Some(&b' ') { next + 1 } else { next };
     }
+    out.extend_from_slice(value.get(from..).unwrap_or_default());
     Cow::Owned(out)
 }
 
@@ -189,8 +197,8 @@ pub(crate) struct Rest<'a> {
 
 impl<'a> Headers<'a> {
     pub fn new(raw: &'a [u8]) -> Result<Self, Problem> {
-        let headers = raw.windows(2).position(|pair| pair == b"\n\n").map_or(raw.len(), |at| at + 2);
-        if raw.get(..headers).is_none_or(|headers| headers.contains(&0)) {
+        let headers = memchr::memmem::find(raw, b"\n\n").map_or(raw.len(), |at| at + 2);
+        if raw.get(..headers).is_none_or(|headers| memchr::memchr(0, headers).is_some()) {
             return Err(malformed("holds a NUL byte in its headers"));
         }
         Ok(Headers { raw, at: 0 })
@@ -203,7 +211,7 @@ impl<'a> Headers<'a> {
     /// The next line without its end; a header line must have one.
     fn line(&self) -> Result<&'a [u8], Problem> {
         let rest = self.remaining();
-        let end = rest.iter().position(|&byte| byte == b'\n');
+        let end = memchr::memchr(b'\n', rest);
         end.and_then(|end| rest.get(..end)).ok_or_else(|| malformed("ends in the middle of its headers"))
     }
 
@@ -251,7 +259,7 @@ impl<'a> Headers<'a> {
             let value_start = start + line.len() - value.len();
             let value = self.raw.get(value_start..self.at.saturating_sub(1)).unwrap_or_default();
             // A mergetag quotes another object, whose message may hold what it likes.
-            if name != b"mergetag" && value.contains(&b'\r') {
+            if name != b"mergetag" && memchr::memchr(b'\r', value).is_some() {
                 return Err(malformed(format!("has a carriage return in its {} header", shown())));
             }
             if name == b"encoding" {

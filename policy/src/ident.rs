@@ -27,12 +27,13 @@ impl<'a> Ident<'a> {
         let line = std::str::from_utf8(line).map_err(|_| "is not UTF-8")?;
         // Persian names and emoji hold joiners and variation selectors; what turns the reading direction around, or
         // hides text as a whole, belongs into no name. Whatever is shown is escaped besides.
-        if line.chars().any(|c| c.is_control() || (is_deceptive(c) && !is_joiner(c))) {
+        let odd = |c: char| c.is_control() || (is_deceptive(c) && !is_joiner(c));
+        if if line.is_ascii() { line.bytes().any(|byte| byte.is_ascii_control()) } else { line.chars().any(odd) } {
             return Err("holds control or invisible characters");
         }
         let (name, rest) = line.split_once(" <").ok_or("has no e-mail in angle brackets")?;
         let (email, rest) = rest.split_once("> ").ok_or("has no date after its e-mail")?;
-        if [name, email, rest].iter().any(|part| part.contains(['<', '>'])) {
+        if line.bytes().filter(|byte| matches!(byte, b'<' | b'>')).count() > 2 {
             return Err("has more than one pair of angle brackets");
         }
         // Git writes none; a reader that trims would show another line than was signed.

@@ -9,6 +9,7 @@ use crate::signature::{self, SignedBy, X509Verifier};
 use crate::tag::Tag;
 use crate::time::Time;
 use crate::verdict::Problem;
+use std::sync::Arc;
 
 /// A reason against a commit, and what may answer it.
 #[derive(Clone, Debug)]
@@ -49,11 +50,9 @@ impl std::fmt::Debug for Ground<'_> {
 /// What was found out about an object wherever it goes.
 #[derive(Debug, Default)]
 pub struct Examined {
-    /// Present when the signature verified, whatever else speaks against it. Boxed: a flood of unsigned commits has none.
-    pub signer: Option<Box<SignedBy>>,
+    /// Present when the signature verified, whatever else speaks against it. Apart, since commits of one key share it.
+    pub signer: Option<Arc<SignedBy>>,
     pub objections: Vec<Objection>,
-    /// First line of the message, kept only where there is something to say about the object.
-    pub title: Option<String>,
     /// A commit without parents.
     pub is_root: bool,
 }
@@ -131,7 +130,7 @@ impl Ground<'_> {
                         ));
                     }
                 }
-                Some(Box::new(signer))
+                Some(Arc::new(signer))
             }
             Err(problem) => {
                 // Without a signer nothing else could be asked, and so nothing is answered by a receipt.
@@ -139,8 +138,7 @@ impl Ground<'_> {
                 None
             }
         };
-        let title = Some(commit.title());
-        Examined { signer, objections, title, is_root: commit.parents().is_empty() }
+        Examined { signer, objections, is_root: commit.parents().is_empty() }
     }
 
     /// Judges a tag object by its raw bytes; `name` is the part of the ref after `refs/tags/`.
@@ -173,14 +171,14 @@ impl Ground<'_> {
                         Problem::new(&rule::identity_mismatch::RULE, "names no tagger").of(&signer.person().id).into(),
                     ),
                 }
-                Some(Box::new(signer))
+                Some(Arc::new(signer))
             }
             Err(problem) => {
                 objections.push(problem.into());
                 None
             }
         };
-        Examined { signer, objections, title: Some(tag.title()), is_root: false }
+        Examined { signer, objections, is_root: false }
     }
 }
 
@@ -303,7 +301,7 @@ mod tests {
         let examined = scene.plain();
         assert_eq!(said(&examined), []);
         assert_eq!(examined.signer.unwrap().person().id.as_str(), "E1001");
-        assert_eq!((examined.title.as_deref(), examined.is_root), (Some("m"), false));
+        assert!(!examined.is_root);
         let headers =
             [TREE, &line("author", "alice@example.com", NOW), &line("committer", "alice@example.com", NOW)].concat();
         let root = scene.on_ground(|ground| ground.examine_commit(&scene.signed(&headers, "m\n")));
@@ -320,7 +318,7 @@ mod tests {
         assert!(unsigned.signer.is_none() && unsigned.is_root);
         let broken = scene.on_ground(|ground| ground.examine_commit(b"tree x\n"));
         assert_eq!(said(&broken), [("malformed-object", Answers::Never)]);
-        assert!(broken.signer.is_none() && broken.title.is_none());
+        assert!(broken.signer.is_none());
     }
 
     #[test]
@@ -470,7 +468,7 @@ mod tests {
         let tagger = line("tagger", "alice@example.com", NOW);
         let examined = scene.tag(&tagger, "first\n", "v1");
         assert_eq!(said(&examined), []);
-        assert_eq!((examined.title.as_deref(), examined.is_root), (Some("first"), false));
+        assert!(!examined.is_root);
         assert_eq!(ids(&scene.tag(&tagger, "m\n", "v2")), ["tag-name-mismatch"]);
         let tomorrow = line("tagger", "alice@example.com", NOW + 86_400);
         assert_eq!(ids(&scene.tag(&tomorrow, "m\n", "v1")), ["time-skew"]);

@@ -18,14 +18,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Kind; 6] = [
-        Kind::SshEd25519,
-        Kind::SshP256,
-        Kind::OpenPgpEd25519,
-        Kind::OpenPgpRsa3072,
-        Kind::OpenPgpRsa4096,
-        Kind::X509,
-    ];
+    pub const ALL: [Kind; 6] =
+        [Kind::SshEd25519, Kind::SshP256, Kind::OpenPgpEd25519, Kind::OpenPgpRsa3072, Kind::OpenPgpRsa4096, Kind::X509];
 
     pub fn word(self) -> &'static str {
         match self {

@@ -39,9 +39,12 @@ impl Peers {
             Some(root) => {
                 must_with_input(peers.program("gpgsm").args(["--batch", "--quiet", "--import"]), root.as_bytes());
                 must_with_input(peers.program("gpgsm").args(["--batch", "--quiet", "--import"]), &certificates);
-                let print = must(Command::new("sh").arg("-c").arg(
-                    "printf '%s' \"$1\" | openssl x509 -noout -fingerprint -sha1 | sed 's/.*=//; s/://g'",
-                ).args(["sh", root]));
+                let print = must(
+                    Command::new("sh")
+                        .arg("-c")
+                        .arg("printf '%s' \"$1\" | openssl x509 -noout -fingerprint -sha1 | sed 's/.*=//; s/://g'")
+                        .args(["sh", root]),
+                );
                 file("trustlist.txt", &format!("{print} S relax\n"));
             }
             None if !certificates.is_empty() => {

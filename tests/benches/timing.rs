@@ -53,7 +53,11 @@ pub fn millis<T>(work: impl FnOnce() -> T) -> (f64, T) {
 }
 
 /// For each round the difference of two that were measured in it, the second less the first.
-pub fn paired(rounds: usize, first: &mut dyn FnMut() -> f64, second: &mut dyn FnMut() -> f64) -> (Sample, Sample, Sample) {
+pub fn paired(
+    rounds: usize,
+    first: &mut dyn FnMut() -> f64,
+    second: &mut dyn FnMut() -> f64,
+) -> (Sample, Sample, Sample) {
     let (mut a, mut b, mut difference) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..rounds {
         let (one, two) = if round % 2 == 0 {

@@ -7,6 +7,7 @@ use crate::forge::ServerSays;
 use crate::git::Repository;
 use crate::git::objects::Objects;
 use crate::site::Site;
+use countersign_policy::commit::Commit;
 use countersign_policy::config::Level;
 use countersign_policy::id::{ObjectId, RefName};
 use countersign_policy::judge::{Ground, Objection, Place, objections_at};
@@ -50,7 +51,11 @@ pub fn run(site: &Site, range: Option<&str>, onto: Option<&str>, format: OutputF
     let mut rows = Vec::new();
     let (mut denied, mut undecided) = (false, false);
     for id in &ids {
-        let Some(examined) = objects.read(id, |_, raw| ground.examine_commit(raw))? else {
+        let look = |raw: &[u8]| {
+            let title = Commit::parse(raw, repository.format).map(|commit| commit.title());
+            (ground.examine_commit(raw), title.unwrap_or_default())
+        };
+        let Some((examined, title)) = objects.read(id, |_, raw| look(raw))? else {
             return Err(CommandError::Could(format!("{id} is not in this repository")));
         };
         let mut objections = examined.objections;
@@ -65,7 +70,7 @@ pub fn run(site: &Site, range: Option<&str>, onto: Option<&str>, format: OutputF
             denied |= problem.rule.effect == Effect::Deny;
             undecided |= problem.rule.effect == Effect::Undecided;
         }
-        rows.push((*id, examined.title.unwrap_or_default(), objections));
+        rows.push((*id, title, objections));
     }
     let findings: Vec<_> = rows
         .iter()

@@ -6,11 +6,13 @@ use crate::git::history::Met;
 use crate::git::objects::{Kind, hash_is};
 use countersign_policy::id::ObjectId;
 use countersign_policy::judge::{Examined, Ground};
+use countersign_policy::keyring::Person;
 use countersign_policy::rule;
+use countersign_policy::signature::{Format, SignedBy};
 use countersign_policy::verdict::Problem;
 use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Scope, ScopedJoinHandle};
 
 /// Commits handed to a worker at once: enough that the hand-over costs nothing beside 30 µs a signature.
@@ -25,7 +27,27 @@ const WAITING: usize = 16;
 /// More threads than this only wait for the disk.
 const WORKERS_MAX: usize = 16;
 
-type Batch = Vec<(ObjectId, Vec<u8>)>;
+/// Raw commits, one behind the other: no allocation and no release on another thread for each.
+#[derive(Default)]
+struct Batch {
+    bytes: Vec<u8>,
+    /// Where each ends.
+    ends: Vec<(ObjectId, usize)>,
+}
+
+impl Batch {
+    fn push(&mut self, id: ObjectId, raw: &[u8]) {
+        self.bytes.extend_from_slice(raw);
+        self.ends.push((id, self.bytes.len()));
+    }
+
+    fn commits(&self) -> impl Iterator<Item = (ObjectId, &[u8])> {
+        let begins = std::iter::once(0).chain(self.ends.iter().map(|(_, end)| *end));
+        let ranges = begins.zip(&self.ends);
+        ranges.map(|(begin, (id, end))| (*id, self.bytes.get(begin..*end).unwrap_or_default()))
+    }
+}
+
 type Done = Vec<(ObjectId, Examined)>;
 
 /// What is known of each commit of this push, wherever it goes.
@@ -38,7 +60,11 @@ impl Facts {
     }
 
     pub fn add(&mut self, more: Facts) {
-        self.0.extend(more.0);
+        if self.0.is_empty() {
+            *self = more;
+        } else {
+            self.0.extend(more.0);
+        }
     }
 }
 
@@ -50,8 +76,6 @@ pub struct Examiner<'scope, 'env: 'scope> {
     before: &'env Facts,
     known: HashMap<ObjectId, Option<Examined>>,
     batch: Batch,
-    /// Bytes in the batch.
-    bytes: usize,
     workers: Option<Workers<'scope>>,
 }
 
@@ -68,15 +92,7 @@ impl std::fmt::Debug for Examiner<'_, '_> {
 
 impl<'scope, 'env> Examiner<'scope, 'env> {
     pub fn new(scope: &'scope Scope<'scope, 'env>, ground: &'env Ground<'env>, before: &'env Facts) -> Self {
-        Examiner {
-            scope,
-            ground,
-            before,
-            known: HashMap::new(),
-            batch: Vec::with_capacity(BATCH),
-            bytes: 0,
-            workers: None,
-        }
+        Examiner { scope, ground, before, known: HashMap::new(), batch: Batch::default(), workers: None }
     }
 
     /// Takes a commit that the walk met; a second time it costs nothing.
@@ -88,9 +104,8 @@ impl<'scope, 'env> Examiner<'scope, 'env> {
         let refused = match met {
             Met::Commit(raw) => {
                 self.known.insert(id, None);
-                self.batch.push((id, raw.to_vec()));
-                self.bytes += raw.len();
-                if self.batch.len() >= BATCH || self.bytes >= BATCH_BYTES {
+                self.batch.push(id, raw);
+                if self.batch.ends.len() >= BATCH || self.batch.bytes.len() >= BATCH_BYTES {
                     self.hand_over();
                 }
                 return;
@@ -108,8 +123,7 @@ impl<'scope, 'env> Examiner<'scope, 'env> {
     }
 
     fn hand_over(&mut self) {
-        let batch = std::mem::replace(&mut self.batch, Vec::with_capacity(BATCH));
-        self.bytes = 0;
+        let batch = std::mem::take(&mut self.batch);
         let (scope, ground) = (self.scope, self.ground);
         let workers = self.workers.get_or_insert_with(|| Workers::start(scope, ground));
         if let Err(refused) = workers.send.send(batch) {
@@ -119,9 +133,9 @@ impl<'scope, 'env> Examiner<'scope, 'env> {
     }
 
     /// Waits for the workers, and gives what is new. A worker's panic is passed on.
-    pub fn finish(mut self) -> Facts {
+    pub fn finish(self) -> Facts {
         let mut facts: HashMap<ObjectId, Examined> = HashMap::with_capacity(self.known.len());
-        facts.extend(examine_all(self.ground, std::mem::take(&mut self.batch)));
+        facts.extend(examine_all(self.ground, &self.batch, &mut Signers::default()));
         if let Some(workers) = self.workers {
             drop(workers.send);
             for handle in workers.handles {
@@ -146,8 +160,9 @@ impl<'scope> Workers<'scope> {
                 let receive = receive.clone();
                 scope.spawn(move || {
                     let mut done = Vec::new();
+                    let mut signers = Signers::default();
                     while let Some(batch) = next(&receive) {
-                        done.extend(examine_all(ground, batch));
+                        done.extend(examine_all(ground, &batch, &mut signers));
                     }
                     done
                 })
@@ -161,15 +176,38 @@ fn next(receive: &Mutex<Receiver<Batch>>) -> Option<Batch> {
     receive.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
 }
 
-fn examine_all<'a>(ground: &'a Ground<'_>, batch: Batch) -> impl Iterator<Item = (ObjectId, Examined)> + 'a {
-    batch.into_iter().map(|(id, raw)| {
-        if !hash_is(&id, Kind::Commit, &raw) {
+/// Who was met, each once: a history by fifty people holds fifty of these, not one for each commit.
+#[derive(Default)]
+struct Signers(HashMap<(*const Person, Format), Vec<Arc<SignedBy>>>);
+
+/// Keys and certificates of one person that are kept; others are only not shared.
+const SIGNERS_OF_ONE: usize = 16;
+
+impl Signers {
+    fn share(&mut self, signer: Arc<SignedBy>) -> Arc<SignedBy> {
+        let known = self.0.entry((Arc::as_ptr(signer.person()), signer.format())).or_default();
+        if let Some(same) = known.iter().find(|known| known.is_like(&signer)) {
+            return same.clone();
+        }
+        if known.len() < SIGNERS_OF_ONE {
+            known.push(signer.clone());
+        }
+        signer
+    }
+}
+
+fn examine_all<'a>(
+    ground: &'a Ground<'_>,
+    batch: &'a Batch,
+    signers: &'a mut Signers,
+) -> impl Iterator<Item = (ObjectId, Examined)> + 'a {
+    batch.commits().map(|(id, raw)| {
+        if !hash_is(&id, Kind::Commit, raw) {
             let problem = Problem::new(&rule::malformed_object::RULE, "does not have the hash it goes by");
             return (id, Examined::refused(problem));
         }
-        let mut examined = ground.examine_commit(&raw);
-        // Read again for the few that are shown: the titles of a hundred thousand commits are not kept.
-        examined.title = None;
+        let mut examined = ground.examine_commit(raw);
+        examined.signer = examined.signer.map(|signer| signers.share(signer));
         (id, examined)
     })
 }

@@ -211,6 +211,7 @@ impl Case<'_> {
             pack.add(tag.id, tag.signer.as_ref(), tag.refused)?;
         }
         let mut relied: HashSet<(*const Person, Option<countersign_policy::time::Time>)> = HashSet::new();
+        let mut signers: HashMap<_, Signer> = HashMap::new();
         for id in &history.commits {
             let examined = shared.facts.get(id);
             let objections = judged.get(id).map(Vec::as_slice).unwrap_or_default();
@@ -244,7 +245,11 @@ impl Case<'_> {
                 }
                 judgement.findings.push(finding);
             }
-            pack.add(*id, signer.map(ledger_signer).as_ref(), refused.map(|objection| objection.problem.rule.id))?;
+            let signer = signer.map(|signer| {
+                let who = (Arc::as_ptr(signer.person()), signer.key(), signer.authority(), signer.format());
+                &*signers.entry(who).or_insert_with(|| ledger_signer(signer))
+            });
+            pack.add(*id, signer, refused.map(|objection| objection.problem.rule.id))?;
         }
         shared.packed += history.commits.len();
         Ok(pack.build()?)

@@ -166,6 +166,16 @@ impl SignedBy {
         self.compromised_since
     }
 
+    /// Whether both say the same of the same key, whenever each signature was made.
+    pub fn is_like(&self, other: &SignedBy) -> bool {
+        Arc::ptr_eq(&self.person, &other.person)
+            && (self.format, self.valid_until, self.compromised_since)
+                == (other.format, other.valid_until, other.compromised_since)
+            && (&self.key, &self.authority) == (&other.key, &other.authority)
+            && self.problems.is_empty()
+            && other.problems.is_empty()
+    }
+
     /// `SSH key SHA256:q3vT8w…`
     pub fn made_by(&self) -> String {
         format!("{} {}", self.format.signer(), self.key.short())

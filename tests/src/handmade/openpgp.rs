@@ -127,11 +127,7 @@ impl Key {
         Key::of_library(RSA, KEY_DATE, made)
     }
 
-    fn of_library(
-        algorithm: u8,
-        created: u32,
-        made: key::Key4<key::SecretParts, key::UnspecifiedRole>,
-    ) -> Key {
+    fn of_library(algorithm: u8, created: u32, made: key::Key4<key::SecretParts, key::UnspecifiedRole>) -> Key {
         let material = match made.mpis() {
             mpi::PublicKey::RSA { e, n } => [mpi(n.value()), mpi(e.value())].concat(),
             mpi::PublicKey::ECDSA { curve, q } => ecdsa_material(curve.oid(), q.value()),

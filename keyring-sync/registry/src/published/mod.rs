@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// Name of the overlay file, the only name a reader has to know.
 pub(crate) const CURRENT: &str = "cur";
@@ -36,6 +36,8 @@ pub struct PublishedKeyring {
     base: Base,
     authorities: Arc<Authorities>,
     persons: Mutex<HashMap<PersonId, Option<Arc<Person>>>>,
+    /// Holders of the handles that were asked for and found: a push of ten thousand commits is by a few keys.
+    holders: RwLock<HashMap<KeyHandle, Vec<PersonId>>>,
 }
 
 impl PublishedKeyring {
@@ -46,7 +48,13 @@ impl PublishedKeyring {
             match Base::open(&dir.join(overlay.base_name()), overlay.base_digest())? {
                 OpenBase::Open(base) => {
                     let authorities = Arc::new(overlay.authorities()?);
-                    return Ok(PublishedKeyring { overlay, base, authorities, persons: Mutex::default() });
+                    return Ok(PublishedKeyring {
+                        overlay,
+                        base,
+                        authorities,
+                        persons: Mutex::default(),
+                        holders: RwLock::default(),
+                    });
                 }
                 OpenBase::Gone => continue,
             }
@@ -133,7 +141,18 @@ impl Keyring for PublishedKeyring {
     }
 
     fn holders(&self, handle: &KeyHandle) -> Result<Vec<PersonId>, KeyringError> {
-        self.suggested(&IndexKey::handle(handle), |person| person.keys.iter().any(|key| key.handles().contains(handle)))
+        if let Some(known) = self.holders.read().unwrap_or_else(PoisonError::into_inner).get(handle) {
+            return Ok(known.clone());
+        }
+        let found = self.suggested(&IndexKey::handle(handle), |person| {
+            person.keys.iter().any(|key| key.handles().contains(handle))
+        })?;
+        // Strangers' keys are without number, and are not kept.
+        if !found.is_empty() {
+            let mut holders = self.holders.write().unwrap_or_else(PoisonError::into_inner);
+            holders.insert(handle.clone(), found.clone());
+        }
+        Ok(found)
     }
 
     fn by_email(&self, email: &Email) -> Result<Vec<PersonId>, KeyringError> {

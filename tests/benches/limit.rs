@@ -1,0 +1,111 @@
+//! The arithmetic alone: the primitive that the hook uses, on all cores, over as many signatures of the same keys.
+//! Keys are parsed before the clock starts, and nothing else is read, hashed or looked up.
+
+use crate::authors::Kind;
+use crate::timing::millis;
+use aws_lc_rs::digest::{Digest, SHA512, digest};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa;
+use aws_lc_rs::signature::{self as aws, KeyPair, ParsedPublicKey};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// One signature, ready to be verified.
+struct Signed {
+    key: usize,
+    message: Vec<u8>,
+    signature: Vec<u8>,
+}
+
+/// Signatures of one kind, and a way to verify one.
+pub struct Limit {
+    keys: Vec<ParsedPublicKey>,
+    signed: Vec<Signed>,
+    /// The message stands for its own digest: RSA and ECDSA sign that.
+    by_digest: bool,
+}
+
+/// As long as what SSH signs for a commit: name, namespace, hash and digest.
+const SSH_MESSAGE: usize = 97;
+const DIGEST: usize = 64;
+
+impl Limit {
+    /// `None` for X.509, which another program verifies.
+    pub fn of(kind: Kind, people: usize, count: usize) -> Option<Limit> {
+        let mut keys = Vec::new();
+        let mut signers: Vec<Box<dyn Fn(&[u8]) -> Vec<u8>>> = Vec::new();
+        for _ in 0..people {
+            let (key, sign): (ParsedPublicKey, Box<dyn Fn(&[u8]) -> Vec<u8>>) = match kind {
+                Kind::SshEd25519 | Kind::OpenPgpEd25519 => {
+                    let pair = aws::Ed25519KeyPair::generate().expect("a key");
+                    let key = ParsedPublicKey::new(&aws::ED25519, pair.public_key().as_ref()).expect("a key");
+                    (key, Box::new(move |message| pair.sign(message).as_ref().to_vec()))
+                }
+                Kind::SshP256 => {
+                    let pair = aws::EcdsaKeyPair::generate(&aws::ECDSA_P256_SHA256_ASN1_SIGNING).expect("a key");
+                    let key = ParsedPublicKey::new(&aws::ECDSA_P256_SHA256_ASN1, pair.public_key().as_ref());
+                    let random = SystemRandom::new();
+                    let sign = move |message: &[u8]| pair.sign(&random, message).expect("signed").as_ref().to_vec();
+                    (key.expect("a key"), Box::new(sign))
+                }
+                Kind::OpenPgpRsa3072 | Kind::OpenPgpRsa4096 => {
+                    let size = if kind == Kind::OpenPgpRsa3072 { rsa::KeySize::Rsa3072 } else { rsa::KeySize::Rsa4096 };
+                    let pair = rsa::KeyPair::generate(size).expect("a key");
+                    let key = ParsedPublicKey::new(&aws::RSA_PKCS1_2048_8192_SHA512, pair.public_key().as_ref());
+                    let key = key.expect("a key");
+                    let sign = move |message: &[u8]| {
+                        let mut signature = vec![0; pair.public_modulus_len()];
+                        let random = SystemRandom::new();
+                        pair.sign(&aws::RSA_PKCS1_SHA512, &random, message, &mut signature).expect("signed");
+                        signature
+                    };
+                    (key, Box::new(sign))
+                }
+                Kind::X509 => return None,
+            };
+            keys.push(key);
+            signers.push(sign);
+        }
+        let length = if kind == Kind::SshEd25519 { SSH_MESSAGE } else { DIGEST };
+        let signed = (0..count).map(|number| {
+            let mut message = format!("{number:0>length$}").into_bytes();
+            message.truncate(length);
+            let key = number % people;
+            Signed { key, signature: signers[key](&message), message }
+        });
+        let by_digest = matches!(kind, Kind::OpenPgpRsa3072 | Kind::OpenPgpRsa4096);
+        Some(Limit { signed: signed.collect(), keys, by_digest })
+    }
+
+    /// Milliseconds to verify all, on all cores.
+    pub fn millis(&self) -> f64 {
+        const TAKE: usize = 32;
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let next = AtomicUsize::new(0);
+        let digests: Vec<Option<Digest>> = self.signed.iter().map(|signed| self.digest(&signed.message)).collect();
+        millis(|| {
+            std::thread::scope(|scope| {
+                for _ in 0..threads {
+                    scope.spawn(|| {
+                        loop {
+                            let from = next.fetch_add(TAKE, Ordering::Relaxed);
+                            let Some(part) = self.signed.get(from..(from + TAKE).min(self.signed.len())) else { break };
+                            for (signed, digest) in part.iter().zip(&digests[from..]) {
+                                let key = &self.keys[signed.key];
+                                let good = match digest {
+                                    Some(digest) => key.verify_digest_sig(digest, &signed.signature),
+                                    None => key.verify_sig(&signed.message, &signed.signature),
+                                };
+                                good.expect("a good signature");
+                            }
+                        }
+                    });
+                }
+            });
+        })
+        .0
+    }
+
+    fn digest(&self, message: &[u8]) -> Option<Digest> {
+        self.by_digest.then(|| digest(&SHA512, message))
+    }
+}
