@@ -3,18 +3,19 @@
 use crate::call::{Call, Outcome};
 use crate::forge::{self, ServerSays};
 use crate::git::objects::Objects;
-use crate::git::{GitEnvironment, Repository};
+use crate::git::{GitEnvironment, GitError, Repository};
 use crate::judge::{Case, Judgement};
 use crate::ledger::{Ledger, VerdictId};
 use crate::push::{RefUpdate, read_updates};
 use crate::record::{self, Dependencies, Entry};
-use crate::site::{self, Known, Site, Unfit};
+use crate::site::{self, Known, Opening, Site, Unfit};
 use crate::watchdog::{Voice, Watchdog};
 use countersign_policy::config::Answer;
 use countersign_policy::judge::Ground;
 use countersign_policy::keyring::{Keyring, Person, RepositoryNames};
 use countersign_policy::message;
 use countersign_policy::rule;
+use countersign_policy::signature;
 use countersign_policy::time::Time;
 use countersign_policy::verdict::{
     Decision, Effect, Finding, Mode, Problem, PusherFact, RepositoryFact, Subject, Verdict, decide,
@@ -38,6 +39,7 @@ pub fn run(call: &Call, environment: &GitEnvironment, cwd: &Path, input: impl Re
         Ok(site) => site,
         Err(unfit) => return without_ledger(call, &says, received_at, &unfit),
     };
+    let opening = site.open_ledger();
     crate::log::open(&site);
     let _watchdog = Watchdog::start(&site.policy.limits, Voice::Loud);
     let updates = read_updates(input, &site.policy.limits);
@@ -47,9 +49,9 @@ pub fn run(call: &Call, environment: &GitEnvironment, cwd: &Path, input: impl Re
         Ok(updates) if updates.is_empty() => {
             let problem = Problem::new(&rule::repository_unreadable::RULE, "could not be read");
             let problem = problem.detail("git named no ref updates on standard input".to_owned());
-            gate.refuse(environment, cwd, problem.about(Subject::Push))
+            gate.refuse(opening, environment, cwd, problem.about(Subject::Push))
         }
-        Ok(updates) => gate.pass(environment, cwd, &updates),
+        Ok(updates) => gate.pass(opening, environment, cwd, &updates),
         Err(error) => {
             use crate::push::InputError;
             let problem = match &error {
@@ -58,7 +60,7 @@ pub fn run(call: &Call, environment: &GitEnvironment, cwd: &Path, input: impl Re
                 }
                 _ => Problem::new(&rule::repository_unreadable::RULE, "could not be read").detail(error.to_string()),
             };
-            gate.refuse(environment, cwd, problem.about(Subject::Push))
+            gate.refuse(opening, environment, cwd, problem.about(Subject::Push))
         }
     }
 }
@@ -91,15 +93,35 @@ struct Scene {
     committed_at: Option<Time>,
 }
 
+/// What can be read beside the ledger.
+struct Early {
+    repository: Result<Repository, GitError>,
+    /// `None` without a repository.
+    objects: Option<Result<Objects, GitError>>,
+    /// `None`: it could not be read, and is to be tried again where that is reported.
+    keyring: Option<PublishedKeyring>,
+}
+
+impl Early {
+    fn read(site: &Site, environment: &GitEnvironment, cwd: &Path) -> Self {
+        let repository = Repository::from_hook(environment, cwd);
+        let objects = repository.as_ref().ok().map(Objects::open);
+        let keyring = site.keyring().ok();
+        signature::warm_up();
+        Early { repository, objects, keyring }
+    }
+}
+
 impl Gate<'_> {
     /// Judges, records, and says what to tell whom.
-    pub fn pass(&self, environment: &GitEnvironment, cwd: &Path, updates: &[RefUpdate]) -> Outcome {
+    pub fn pass(&self, opening: Opening, environment: &GitEnvironment, cwd: &Path, updates: &[RefUpdate]) -> Outcome {
         let mut scene = Scene::default();
-        let mut ledger = match self.site.ledger() {
+        let early = Early::read(self.site, environment, cwd);
+        let mut ledger = match opening.ledger() {
             Ok(ledger) => ledger,
             Err(unfit) => return without_ledger(self.call, self.says, self.received_at, &unfit),
         };
-        match self.judge(&mut scene, &ledger, environment, cwd, updates) {
+        match self.judge(&mut scene, &ledger, early, updates) {
             Ok((judgement, dependencies)) => self.conclude(&scene, &mut ledger, judgement, &dependencies),
             Err(unfit) => {
                 let judgement = Judgement {
@@ -112,13 +134,13 @@ impl Gate<'_> {
         }
     }
 
-    fn refuse(&self, environment: &GitEnvironment, cwd: &Path, finding: Finding) -> Outcome {
+    fn refuse(&self, opening: Opening, environment: &GitEnvironment, cwd: &Path, finding: Finding) -> Outcome {
         let mut scene = Scene::default();
         if let Ok(repository) = Repository::from_hook(environment, cwd) {
             scene.names = site::names(&repository, self.says).ok();
             scene.repository = Some(repository);
         }
-        match self.site.ledger() {
+        match opening.ledger() {
             Ok(mut ledger) => {
                 let judgement = Judgement { findings: finding.into(), ..Judgement::default() };
                 self.conclude(&scene, &mut ledger, judgement, &Dependencies::default())
@@ -131,20 +153,20 @@ impl Gate<'_> {
         &self,
         scene: &mut Scene,
         ledger: &Ledger,
-        environment: &GitEnvironment,
-        cwd: &Path,
+        early: Early,
         updates: &[RefUpdate],
     ) -> Result<(Judgement, Dependencies), Unfit> {
         let policy = &self.site.policy;
-        let repository = scene.repository.insert(Repository::from_hook(environment, cwd)?).clone();
+        let repository = scene.repository.insert(early.repository?).clone();
         let names = scene.names.insert(site::names(&repository, self.says)?).clone();
         // The clock of this moment: a push that waited long is no sign of a clock that went back.
         self.site.check_clock(ledger, self.call.clock.now())?;
         scene.known = Some(site::identify(ledger, &repository, self.says)?);
-        let objects = Objects::open(&repository)?;
+        let objects = early.objects.unwrap_or_else(|| Objects::open(&repository))?;
         let helper = self.site.x509();
+        let mut read = early.keyring;
         for _ in 0..TRIES {
-            let keyring = self.site.fit_keyring(ledger, self.received_at)?;
+            let keyring = self.site.fit_keyring(ledger, read.take(), self.received_at)?;
             self.site.check_published(&keyring, self.call.clock.now())?;
             scene.epoch = keyring.epoch();
             scene.committed_at = keyring.committed_at(scene.epoch);
@@ -179,10 +201,12 @@ impl Gate<'_> {
             let now = self.call.clock.now();
             let (persons, authorities) = (&judgement.relied_on, &judgement.authorities);
             let dependencies = Dependencies::of(persons, authorities, &keyring, self.received_at, self.in_transaction)?;
-            let latest = self.site.keyring()?;
-            if latest.epoch() == keyring.epoch() && dependencies.broken(&keyring, now)?.is_none()
-                || dependencies.broken(&latest, now)?.is_none()
-            {
+            let broken = if keyring.is_latest(&self.site.keyring_path())? {
+                dependencies.broken(&keyring, now)?.is_some()
+            } else {
+                dependencies.broken(&self.site.keyring()?, now)?.is_some()
+            };
+            if !broken {
                 return Ok((judgement, dependencies));
             }
         }

@@ -14,6 +14,9 @@ use std::time::Duration;
 /// Git unpacks pushes of fewer objects into single files (`transfer.unpackLimit`).
 const UNPACK_LIMIT: usize = 100;
 
+/// For whatever restoring the ledger has set off in the kernel.
+const REST: Duration = Duration::from_millis(20);
+
 /// How often the memory of a running hook is read: it only ever grows towards its peak.
 const LOOK_EVERY: Duration = Duration::from_micros(500);
 
@@ -134,6 +137,7 @@ impl Lab {
 
     fn restore(&self) {
         restore(&self.ledger, self.site.product.root());
+        std::thread::sleep(REST);
     }
 }
 

@@ -6,11 +6,10 @@
 //! Dates only order that work: a commit is left out when a path from a trusted id to it was really walked.
 
 use super::GitError;
-use super::objects::{Kind, Objects};
+use super::objects::{Found, Kind, Objects};
 use countersign_policy::commit::walk_header;
 use countersign_policy::id::{ObjectFormat, ObjectId};
 use countersign_policy::tag::Tag;
-use std::collections::hash_map::Entry;
 use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
 use std::time::Instant;
 
@@ -167,7 +166,7 @@ impl Walk<'_> {
     }
 }
 
-/// Parents of commits that were read during this push: several refs bring in the same ones.
+/// Parents of commits that were read during this push, for a push in which several refs bring in the same ones.
 #[derive(Debug, Default)]
 pub struct Parents(HashMap<ObjectId, Vec<ObjectId>>);
 
@@ -180,7 +179,7 @@ pub fn new_commits<T: Trust>(
     old: &[ObjectId],
     trust: &mut T,
     bounds: Bounds,
-    parents: &mut Parents,
+    mut parents: Option<&mut Parents>,
     meet: &mut dyn FnMut(ObjectId, Met<'_>),
 ) -> Result<Option<NewHistory>, WalkError<T::Error>> {
     let mut walk = Walk { objects, format, bounds, flags: HashMap::new(), queue: BinaryHeap::new(), open: 0, steps: 0 };
@@ -201,7 +200,7 @@ pub fn new_commits<T: Trust>(
                 if !history.take(id, bounds) {
                     return Ok(None);
                 }
-                visit(&walk, id, parents, meet)?;
+                visit(&walk, id, parents.as_deref_mut(), meet)?;
             } else if trust.vouches(&id).map_err(WalkError::Trust)? {
                 history.by_others = true;
             } else {
@@ -211,7 +210,7 @@ pub fn new_commits<T: Trust>(
             if !history.take(id, bounds) {
                 return Ok(None);
             }
-            for &parent in visit(&walk, id, parents, meet)? {
+            for parent in visit(&walk, id, parents.as_deref_mut(), meet)? {
                 if seen.insert(parent) {
                     queue.push_back(parent);
                 }
@@ -231,7 +230,7 @@ pub fn new_commits<T: Trust>(
             if !history.take(id, bounds) {
                 return Ok(None);
             }
-            visit(&walk, id, parents, meet)?;
+            visit(&walk, id, parents.as_deref_mut(), meet)?;
         }
     }
     Ok(Some(history))
@@ -305,30 +304,30 @@ fn settle<T: Trust>(
 }
 
 /// Hands the commit to `meet` and gives its parents. One that was met for another ref is not read again.
-fn visit<'p>(
+fn visit(
     walk: &Walk<'_>,
     id: ObjectId,
-    known: &'p mut Parents,
+    known: Option<&mut Parents>,
     meet: &mut dyn FnMut(ObjectId, Met<'_>),
-) -> Result<&'p [ObjectId], GitError> {
-    let entry = match known.0.entry(id) {
-        Entry::Occupied(entry) => return Ok(entry.into_mut()),
-        Entry::Vacant(entry) => entry,
-    };
-    let mut parents = Vec::new();
-    match walk.objects.header(&id)? {
-        None => meet(id, Met::Missing),
-        Some(header) if header.kind != Kind::Commit => meet(id, Met::NotACommit(header.kind)),
-        Some(header) if header.size > walk.bounds.commit_bytes => meet(id, Met::TooLarge(header.size)),
-        Some(_) => {
-            let read = walk.objects.read(&id, |_, raw| {
-                meet(id, Met::Commit(raw));
-                walk_header(raw, walk.format).map(|(parents, _)| parents)
-            })?;
-            parents = read.flatten().unwrap_or_default();
-        }
+) -> Result<Vec<ObjectId>, GitError> {
+    if let Some(parents) = known.as_ref().and_then(|known| known.0.get(&id)) {
+        return Ok(parents.clone());
     }
-    Ok(entry.insert(parents))
+    let mut parents = Vec::new();
+    let found = walk.objects.commit(&id, walk.bounds.commit_bytes, |raw| {
+        meet(id, Met::Commit(raw));
+        walk_header(raw, walk.format).map(|(parents, _)| parents)
+    })?;
+    match found {
+        Found::Commit(read) => parents = read.unwrap_or_default(),
+        Found::Missing => meet(id, Met::Missing),
+        Found::NotACommit(kind) => meet(id, Met::NotACommit(kind)),
+        Found::TooLarge(size) => meet(id, Met::TooLarge(size)),
+    }
+    if let Some(known) = known {
+        known.0.insert(id, parents.clone());
+    }
+    Ok(parents)
 }
 
 /// Which of `wanted` can be reached from `tips`, exactly, whatever the dates say. In the worst case it reads

@@ -5,6 +5,7 @@
 
 pub mod history;
 pub mod objects;
+pub mod pushed_pack;
 pub mod refs;
 
 use countersign_policy::id::ObjectFormat;

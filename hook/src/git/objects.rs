@@ -1,5 +1,6 @@
 //! Objects by id, from the push's quarantine and the repository's stores.
 
+use super::pushed_pack::PushedPacks;
 use super::{GitError, Repository};
 use countersign_policy::id::{ObjectFormat, ObjectId};
 use git2::{Odb, OdbLookupFlags, Oid};
@@ -41,10 +42,21 @@ pub struct Header {
     pub size: usize,
 }
 
+/// What is found where a commit was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found<T> {
+    Commit(T),
+    /// Not read; so many bytes.
+    TooLarge(usize),
+    NotACommit(Kind),
+    Missing,
+}
+
 /// The object stores of one repository. One for each thread: opening costs a fraction of a millisecond.
 pub struct Objects {
     all: Odb<'static>,
     quarantine: Option<Odb<'static>>,
+    pushed: PushedPacks,
     format: ObjectFormat,
 }
 
@@ -67,16 +79,18 @@ impl Objects {
         let open = || Odb::new_ext(format).map_err(|error| GitError::Odb(error.message().to_owned()));
         let all = open()?;
         let mut quarantine = None;
+        let mut pushed = PushedPacks::default();
         if let Some(store) = &repository.quarantine {
             add(&all, store)?;
             let alone = open()?;
             add(&alone, store)?;
             quarantine = Some(alone);
+            pushed = PushedPacks::of(store, repository.format);
         }
         for store in &repository.stores {
             add(&all, store)?;
         }
-        Ok(Objects { all, quarantine, format: repository.format })
+        Ok(Objects { all, quarantine, pushed, format: repository.format })
     }
 
     /// `None` when the object is nowhere.
@@ -99,8 +113,31 @@ impl Objects {
         }
     }
 
+    /// A commit, if it is one and has at most `max` bytes.
+    pub fn commit<T>(
+        &self,
+        id: &ObjectId,
+        max: usize,
+        mut use_bytes: impl FnMut(&[u8]) -> T,
+    ) -> Result<Found<T>, GitError> {
+        if id.format() == self.format
+            && let Some(used) = self.pushed.commit(id, max, &mut use_bytes)
+        {
+            return Ok(Found::Commit(used));
+        }
+        Ok(match self.header(id)? {
+            None => Found::Missing,
+            Some(header) if header.kind != Kind::Commit => Found::NotACommit(header.kind),
+            Some(header) if header.size > max => Found::TooLarge(header.size),
+            Some(_) => self.read(id, |_, raw| use_bytes(raw))?.map_or(Found::Missing, Found::Commit),
+        })
+    }
+
     /// Whether this push brought the object along. It may be in the main store as well.
     pub fn in_quarantine(&self, id: &ObjectId) -> bool {
+        if id.format() == self.format && self.pushed.hold(id) {
+            return true;
+        }
         match (&self.quarantine, self.oid(id)) {
             (Some(odb), Some(oid)) => odb.exists_ext(oid, OdbLookupFlags::NO_REFRESH),
             _ => false,

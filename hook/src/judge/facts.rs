@@ -15,8 +15,10 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Scope, ScopedJoinHandle};
 
-/// Commits handed to a worker at once: enough that the hand-over costs nothing beside 30 µs a signature.
+/// Commits handed to a worker at once: enough that the hand-over costs nothing beside 30 µs a signature. The first
+/// batches are smaller, so that all workers end a small push together.
 const BATCH: usize = 32;
+const FIRST_BATCH: usize = 4;
 
 /// A batch of large commits is handed over early: with all that wait and are worked on it stays below 10 MiB.
 const BATCH_BYTES: usize = 256 * 1024;
@@ -36,6 +38,11 @@ struct Batch {
 }
 
 impl Batch {
+    /// For commits as they usually are.
+    fn with_room() -> Self {
+        Batch { bytes: Vec::with_capacity(BATCH * 1024), ends: Vec::with_capacity(BATCH) }
+    }
+
     fn push(&mut self, id: ObjectId, raw: &[u8]) {
         self.bytes.extend_from_slice(raw);
         self.ends.push((id, self.bytes.len()));
@@ -105,7 +112,8 @@ impl<'scope, 'env> Examiner<'scope, 'env> {
             Met::Commit(raw) => {
                 self.known.insert(id, None);
                 self.batch.push(id, raw);
-                if self.batch.ends.len() >= BATCH || self.batch.bytes.len() >= BATCH_BYTES {
+                let enough = (self.known.len() / 8).clamp(FIRST_BATCH, BATCH);
+                if self.batch.ends.len() >= enough || self.batch.bytes.len() >= BATCH_BYTES {
                     self.hand_over();
                 }
                 return;
@@ -123,7 +131,7 @@ impl<'scope, 'env> Examiner<'scope, 'env> {
     }
 
     fn hand_over(&mut self) {
-        let batch = std::mem::take(&mut self.batch);
+        let batch = std::mem::replace(&mut self.batch, Batch::with_room());
         let (scope, ground) = (self.scope, self.ground);
         let workers = self.workers.get_or_insert_with(|| Workers::start(scope, ground));
         if let Err(refused) = workers.send.send(batch) {

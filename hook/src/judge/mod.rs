@@ -116,7 +116,7 @@ struct Asked<'u> {
 struct Shared {
     facts: Facts,
     parents: Parents,
-    /// Commits that are in the verdict's counts; one may be walked for several refs.
+    /// Commits that are in the verdict's counts, where one may be walked for several refs.
     counted: HashSet<ObjectId>,
     /// More than one update is judged.
     several: bool,

@@ -62,6 +62,11 @@ impl PublishedKeyring {
         Err(KeyringError(format!("keyring in {}: its base file is missing", dir.display())))
     }
 
+    /// Whether what is published in `dir` now is still exactly this. Reads one small file.
+    pub fn is_latest(&self, dir: &Path) -> Result<bool, KeyringError> {
+        self.overlay.is_still(&dir.join(CURRENT))
+    }
+
     /// When an epoch of this registry was committed; `None` for one long past or still to come.
     pub fn committed_at(&self, epoch: u64) -> Option<Time> {
         self.overlay.committed_at(epoch)

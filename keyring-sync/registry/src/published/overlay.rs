@@ -51,14 +51,12 @@ pub(crate) struct StoredPerson {
 
 impl Overlay {
     pub fn read(path: &Path) -> Result<Self, KeyringError> {
-        let unreadable = |error: std::io::Error| KeyringError(format!("{}: {error}", path.display()));
-        let file = File::open(path).map_err(unreadable)?;
-        let mut bytes = Vec::new();
-        file.take(FILE_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-        if bytes.len() as u64 > FILE_MAX {
-            return Err(damaged("keyring", "it is larger than any published one"));
-        }
-        Self::parse(bytes)
+        Self::parse(read_file(path)?)
+    }
+
+    /// Whether the file holds what was read before.
+    pub fn is_still(&self, path: &Path) -> Result<bool, KeyringError> {
+        Ok(read_file(path)? == self.bytes)
     }
 
     fn parse(bytes: Vec<u8>) -> Result<Self, KeyringError> {
@@ -139,6 +137,18 @@ impl Overlay {
     pub fn ids(&self) -> impl Iterator<Item = &PersonId> {
         self.persons.keys()
     }
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, KeyringError> {
+    let unreadable = |error: std::io::Error| KeyringError(format!("{}: {error}", path.display()));
+    let file = File::open(path).map_err(unreadable)?;
+    let expected = file.metadata().map_or(0, |file| file.len().min(FILE_MAX));
+    let mut bytes = Vec::with_capacity(usize::try_from(expected).unwrap_or(0) + 1);
+    file.take(FILE_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > FILE_MAX {
+        return Err(damaged("keyring", "it is larger than any published one"));
+    }
+    Ok(bytes)
 }
 
 fn commits(bytes: &[u8]) -> Result<Vec<(u64, Time)>, KeyringError> {
