@@ -20,6 +20,7 @@ pub mod log;
 pub mod placement;
 pub mod post_receive;
 pub mod pre_receive;
+pub mod progress;
 pub mod push;
 pub mod record;
 mod reported;

@@ -6,6 +6,7 @@ use crate::git::objects::Objects;
 use crate::git::{GitEnvironment, GitError, Repository};
 use crate::judge::{Case, Judgement};
 use crate::ledger::{Ledger, VerdictId};
+use crate::progress::Progress;
 use crate::push::{RefUpdate, read_updates};
 use crate::record::{self, Dependencies, Entry};
 use crate::site::{self, Known, Opening, Site, Unfit};
@@ -164,6 +165,9 @@ impl Gate<'_> {
         scene.known = Some(site::identify(ledger, &repository, self.says)?);
         let objects = early.objects.unwrap_or_else(|| Objects::open(&repository))?;
         let helper = self.site.x509();
+        // A page in a browser shows the end of it; while a ref moves, git holds its locks.
+        let heard = !self.in_transaction && self.says.via.as_deref() != Some("web");
+        let progress = Progress::new(self.started, heard);
         let mut read = early.keyring;
         for _ in 0..TRIES {
             let keyring = self.site.fit_keyring(ledger, read.take(), self.received_at)?;
@@ -185,6 +189,7 @@ impl Gate<'_> {
                 says: self.says,
                 pusher,
                 deadline: self.started + policy.limits.time.get(),
+                progress: &progress,
             };
             let mut judgement = Judgement::default();
             if let Err(error) = case.judge(updates, &mut judgement) {

@@ -131,7 +131,9 @@ fn one(lab: &Lab, vector: &Vector) -> Result<(Answer, Duration), String> {
     if answer.said.contains("incident") {
         return Err(said("the hook broke down".to_owned()));
     }
-    match answer.said.chars().find(|c| unfit_for_terminals(*c)) {
+    // The line that says how far a long push is goes back to its beginning.
+    let said_so_far = answer.said.replace(" commits checked\r", "");
+    match said_so_far.chars().find(|c| unfit_for_terminals(*c)) {
         Some(unfit) => Err(said(format!("the message holds {}", unfit.escape_unicode()))),
         None => Ok((answer, took)),
     }

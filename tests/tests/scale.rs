@@ -4,7 +4,10 @@ mod common;
 
 use common::{Member, Site, median, must_git, unsigned_history};
 use countersign_tests::crowd;
-use countersign_tests::keys::Kind;
+use countersign_tests::handmade::DATE;
+use countersign_tests::handmade::object::{Format, Kind, Object, pack};
+use countersign_tests::handmade::x509::{Certificate, Entity, Message};
+use countersign_tests::keys;
 use countersign_tests::process::{run, write_program};
 use countersign_tests::servers::{Repository, Server};
 use std::time::{Duration, Instant};
@@ -53,7 +56,7 @@ fn a_date_does_not_make_the_walk_longer_and_many_refs_cost_what_they_are() {
     unsigned_history(&site.server, &repository, DEEP, "main");
     site.install(&repository);
     let times = watch(&site, &repository);
-    let alice = site.member("alice", Kind::SshEd25519, &repository);
+    let alice = site.member("alice", keys::Kind::SshEd25519, &repository);
     let today = one_commit_pushes(&site, &alice, &times, ROUNDS);
     let _ = std::fs::remove_file(&times);
     for round in 0..ROUNDS {
@@ -94,8 +97,8 @@ fn cost_follows_the_new_commits_and_a_kill_is_felt_at_once() {
     site.install(&few);
     site.install(&many);
     let (few_times, many_times) = (watch(&site, &few), watch(&site, &many));
-    let alice = site.member("alice", Kind::SshEd25519, &few);
-    let bob = site.member("bob", Kind::SshEd25519, &many);
+    let alice = site.member("alice", keys::Kind::SshEd25519, &few);
+    let bob = site.member("bob", keys::Kind::SshEd25519, &many);
     let few_refs = one_commit_pushes(&site, &alice, &few_times, ROUNDS);
     let many_refs = one_commit_pushes(&site, &bob, &many_times, ROUNDS);
 
@@ -113,7 +116,7 @@ fn cost_follows_the_new_commits_and_a_kill_is_felt_at_once() {
     assert!(many_persons < few_refs + 25.0, "persons: {few_refs} and {many_persons}");
 
     // In the small repository: git itself takes a second to list a hundred thousand refs to a client.
-    let carol = site.member("carol", Kind::SshEd25519, &few);
+    let carol = site.member("carol", keys::Kind::SshEd25519, &few);
     let mut felt = Vec::new();
     for (member, how) in [(&alice, "kill"), (&carol, "event")] {
         member.commit("last");
@@ -134,4 +137,48 @@ fn cost_follows_the_new_commits_and_a_kill_is_felt_at_once() {
     }
     println!("from the end of the command to the rejected push, among {CROWD} persons: {felt:?}");
     assert!(felt.iter().all(|felt| *felt < Duration::from_secs(1)), "{felt:?}");
+}
+
+/// Each is checked by another program, which takes milliseconds: the push takes seconds.
+const SLOW: usize = 1_000;
+
+#[test]
+fn a_long_push_says_how_far_it_is_on_one_line() {
+    let mut site = Site::new();
+    let repository = site.repository("slow");
+    site.install(&repository);
+    let root = Entity::root(Certificate::authority("Slow Root"));
+    let leaf = root.issue(Certificate::leaf("slow", "slow@example.com"));
+    let give = |args: &[&str], input: &[u8]| {
+        let given = site.product.keyring_sync(args, input);
+        assert!(given.succeeded(), "{given:?}");
+    };
+    give(&["person", "add", "slow", "--name", "Slow", "--email", "slow@example.com"], b"");
+    give(&["key", "add", "--x509-root", "-"], root.pem().as_bytes());
+    give(&["key", "add", "slow", "--x509", "-"], leaf.pem().as_bytes());
+
+    let tree = Object::tree(Format::Sha1, &[]);
+    let mut objects = vec![tree.clone()];
+    let mut parent = String::new();
+    for number in 0..SLOW {
+        let who = format!("Slow <slow@example.com> {} +0000", DATE + number as u64);
+        let headers = format!("tree {}\n{parent}author {who}\ncommitter {who}\n", tree.id);
+        let signature = Message::of(&leaf, &[], format!("{headers}\nwork\n").as_bytes()).armored();
+        let folded = signature.trim_end().replace('\n', "\n ");
+        let commit = Object::new(Format::Sha1, Kind::Commit, format!("{headers}gpgsig {folded}\n\nwork\n"));
+        parent = format!("parent {}\n", commit.id);
+        objects.push(commit);
+    }
+    let client = site.repository("client");
+    let git = |args: &[&str], input: &[u8]| {
+        let mut git = site.server.unix_user().command("git", site.server.home());
+        run(git.current_dir(&client.path).args(args), input)
+    };
+    assert!(git(&["index-pack", "--stdin"], &pack(Format::Sha1, &objects)).succeeded());
+    let tip = format!("{}:refs/heads/main", objects.last().expect("a commit").id);
+    let pushed = git(&["push", &repository.path.to_string_lossy(), &tip], b"");
+    assert!(pushed.succeeded(), "{}", pushed.stderr);
+    let said: Vec<&str> = pushed.stderr.split('\n').filter(|line| line.contains(" commits checked")).collect();
+    assert!(said.len() == 1 && said[0].contains('\r'), "one line, written over: {:?}", pushed.stderr);
+    assert!(pushed.stderr.contains("countersign: accepted, verdict "), "{}", pushed.stderr);
 }

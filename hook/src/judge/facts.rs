@@ -4,6 +4,7 @@
 
 use crate::git::history::Met;
 use crate::git::objects::{Kind, hash_is};
+use crate::progress::Progress;
 use countersign_policy::id::ObjectId;
 use countersign_policy::judge::{Examined, Ground};
 use countersign_policy::keyring::Person;
@@ -79,6 +80,7 @@ impl Facts {
 pub struct Examiner<'scope, 'env: 'scope> {
     scope: &'scope Scope<'scope, 'env>,
     ground: &'env Ground<'env>,
+    progress: &'env Progress,
     /// From earlier walks of the same push.
     before: &'env Facts,
     known: HashMap<ObjectId, Option<Examined>>,
@@ -98,8 +100,12 @@ impl std::fmt::Debug for Examiner<'_, '_> {
 }
 
 impl<'scope, 'env> Examiner<'scope, 'env> {
-    pub fn new(scope: &'scope Scope<'scope, 'env>, ground: &'env Ground<'env>, before: &'env Facts) -> Self {
-        Examiner { scope, ground, before, known: HashMap::new(), batch: Batch::default(), workers: None }
+    pub fn new(
+        scope: &'scope Scope<'scope, 'env>,
+        (ground, progress): (&'env Ground<'env>, &'env Progress),
+        before: &'env Facts,
+    ) -> Self {
+        Examiner { scope, ground, progress, before, known: HashMap::new(), batch: Batch::default(), workers: None }
     }
 
     /// Takes a commit that the walk met; a second time it costs nothing.
@@ -132,8 +138,8 @@ impl<'scope, 'env> Examiner<'scope, 'env> {
 
     fn hand_over(&mut self) {
         let batch = std::mem::replace(&mut self.batch, Batch::with_room());
-        let (scope, ground) = (self.scope, self.ground);
-        let workers = self.workers.get_or_insert_with(|| Workers::start(scope, ground));
+        let (scope, ground, progress) = (self.scope, self.ground, self.progress);
+        let workers = self.workers.get_or_insert_with(|| Workers::start(scope, ground, progress));
         if let Err(refused) = workers.send.send(batch) {
             // Every worker is gone, which only a panic does; `finish` brings it to light.
             self.batch = refused.0;
@@ -159,7 +165,11 @@ impl<'scope, 'env> Examiner<'scope, 'env> {
 }
 
 impl<'scope> Workers<'scope> {
-    fn start<'env>(scope: &'scope Scope<'scope, 'env>, ground: &'env Ground<'env>) -> Self {
+    fn start<'env>(
+        scope: &'scope Scope<'scope, 'env>,
+        ground: &'env Ground<'env>,
+        progress: &'env Progress,
+    ) -> Self {
         let count = std::thread::available_parallelism().map_or(1, usize::from).min(WORKERS_MAX);
         let (send, receive) = sync_channel::<Batch>(WAITING);
         let receive = std::sync::Arc::new(Mutex::new(receive));
@@ -171,6 +181,7 @@ impl<'scope> Workers<'scope> {
                     let mut signers = Signers::default();
                     while let Some(batch) = next(&receive) {
                         done.extend(examine_all(ground, &batch, &mut signers));
+                        progress.add(batch.ends.len());
                     }
                     done
                 })

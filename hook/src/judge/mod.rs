@@ -19,6 +19,7 @@ use crate::git::Repository;
 use crate::git::history::{Bounds, Parents, WalkError, reachable_among};
 use crate::git::objects::Objects;
 use crate::ledger::{BaselineId, LedgerError, Pack, Reader, RepositoryId, UpdateFacts};
+use crate::progress::Progress;
 use crate::push::RefUpdate;
 use countersign_policy::config::Level;
 use countersign_policy::id::{Fingerprint, ObjectId, PersonId, RefName};
@@ -76,6 +77,7 @@ pub struct Case<'a> {
     pub says: &'a ServerSays,
     pub pusher: Option<Arc<Person>>,
     pub deadline: Instant,
+    pub progress: &'a Progress,
 }
 
 /// What judging found, ready for verdict and ledger.

@@ -61,7 +61,7 @@ impl Case<'_> {
             trust.passed = passed.get(&level.number());
         }
         let (walked, more) = std::thread::scope(|scope| {
-            let mut examiner = Examiner::new(scope, &self.ground, facts);
+            let mut examiner = Examiner::new(scope, (&self.ground, self.progress), facts);
             let history = new_commits(
                 (self.objects, self.repository.format),
                 &[new],
