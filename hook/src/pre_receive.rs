@@ -4,19 +4,20 @@ use crate::call::{Call, Outcome};
 use crate::forge::{self, ServerSays};
 use crate::git::objects::Objects;
 use crate::git::{GitEnvironment, GitError, Repository};
-use crate::judge::{Case, Judgement};
+use crate::judge::facts::Facts;
+use crate::judge::{Case, Judgement, ahead};
 use crate::ledger::{Ledger, VerdictId};
 use crate::progress::Progress;
 use crate::push::{RefUpdate, read_updates};
 use crate::record::{self, Dependencies, Entry};
 use crate::site::{self, Known, Opening, Site, Unfit};
 use crate::watchdog::{Voice, Watchdog};
+use crate::x509::Helper;
 use countersign_policy::config::Answer;
 use countersign_policy::judge::Ground;
 use countersign_policy::keyring::{Keyring, Person, RepositoryNames};
 use countersign_policy::message;
 use countersign_policy::rule;
-use countersign_policy::signature;
 use countersign_policy::time::Time;
 use countersign_policy::verdict::{
     Decision, Effect, Finding, Mode, Problem, PusherFact, RepositoryFact, Subject, Verdict, decide,
@@ -101,28 +102,24 @@ struct Early {
     objects: Option<Result<Objects, GitError>>,
     /// `None`: it could not be read, and is to be tried again where that is reported.
     keyring: Option<PublishedKeyring>,
-}
-
-impl Early {
-    fn read(site: &Site, environment: &GitEnvironment, cwd: &Path) -> Self {
-        let repository = Repository::from_hook(environment, cwd);
-        let objects = repository.as_ref().ok().map(Objects::open);
-        let keyring = site.keyring().ok();
-        signature::warm_up();
-        Early { repository, objects, keyring }
-    }
+    /// On the ground of that keyring.
+    ahead: Facts,
 }
 
 impl Gate<'_> {
     /// Judges, records, and says what to tell whom.
     pub fn pass(&self, opening: Opening, environment: &GitEnvironment, cwd: &Path, updates: &[RefUpdate]) -> Outcome {
         let mut scene = Scene::default();
-        let early = Early::read(self.site, environment, cwd);
+        let helper = self.site.x509();
+        // A page in a browser shows the end of it; while a ref moves, git holds its locks.
+        let heard = !self.in_transaction && self.says.via.as_deref() != Some("web");
+        let progress = Progress::new(self.started, heard);
+        let early = self.read_early(environment, cwd, updates, &helper, &progress);
         let mut ledger = match opening.ledger() {
             Ok(ledger) => ledger,
             Err(unfit) => return without_ledger(self.call, self.says, self.received_at, &unfit),
         };
-        match self.judge(&mut scene, &ledger, early, updates) {
+        match self.judge(&mut scene, &ledger, early, updates, &helper, &progress) {
             Ok((judgement, dependencies)) => self.conclude(&scene, &mut ledger, judgement, &dependencies),
             Err(unfit) => {
                 let judgement = Judgement {
@@ -133,6 +130,28 @@ impl Gate<'_> {
                 self.conclude(&scene, &mut ledger, judgement, &Dependencies::default())
             }
         }
+    }
+
+    fn read_early(
+        &self,
+        environment: &GitEnvironment,
+        cwd: &Path,
+        updates: &[RefUpdate],
+        x509: &Helper,
+        progress: &Progress,
+    ) -> Early {
+        let repository = Repository::from_hook(environment, cwd);
+        let objects = repository.as_ref().ok().map(Objects::open);
+        let keyring = self.site.keyring().ok();
+        let ahead = match (&repository, &objects, &keyring) {
+            (Ok(repository), Some(Ok(objects)), Some(keyring)) => {
+                let policy = &self.site.policy;
+                let ground = Ground { policy, keyring, x509, now: self.received_at, format: repository.format };
+                ahead::examine(&ground, objects, updates, progress)
+            }
+            _ => Facts::default(),
+        };
+        Early { repository, objects, keyring, ahead }
     }
 
     fn refuse(&self, opening: Opening, environment: &GitEnvironment, cwd: &Path, finding: Finding) -> Outcome {
@@ -154,8 +173,10 @@ impl Gate<'_> {
         &self,
         scene: &mut Scene,
         ledger: &Ledger,
-        early: Early,
+        mut early: Early,
         updates: &[RefUpdate],
+        helper: &Helper,
+        progress: &Progress,
     ) -> Result<(Judgement, Dependencies), Unfit> {
         let policy = &self.site.policy;
         let repository = scene.repository.insert(early.repository?).clone();
@@ -164,20 +185,18 @@ impl Gate<'_> {
         self.site.check_clock(ledger, self.call.clock.now())?;
         scene.known = Some(site::identify(ledger, &repository, self.says)?);
         let objects = early.objects.unwrap_or_else(|| Objects::open(&repository))?;
-        let helper = self.site.x509();
-        // A page in a browser shows the end of it; while a ref moves, git holds its locks.
-        let heard = !self.in_transaction && self.says.via.as_deref() != Some("web");
-        let progress = Progress::new(self.started, heard);
-        let mut read = early.keyring;
         for _ in 0..TRIES {
-            let keyring = self.site.fit_keyring(ledger, read.take(), self.received_at)?;
+            let keyring = self.site.fit_keyring(ledger, &mut early.keyring, self.received_at)?;
+            let ahead = std::mem::take(&mut early.ahead);
+            // Another keyring is another ground.
+            let ahead = if early.keyring.take().is_none() { ahead } else { Facts::default() };
             self.site.check_published(&keyring, self.call.clock.now())?;
             scene.epoch = keyring.epoch();
             scene.committed_at = keyring.committed_at(scene.epoch);
             let (pusher, notes) = self.pusher(&keyring)?;
             scene.pusher = pusher.clone();
             let ground =
-                Ground { policy, keyring: &keyring, x509: &helper, now: self.received_at, format: repository.format };
+                Ground { policy, keyring: &keyring, x509: helper, now: self.received_at, format: repository.format };
             let case = Case {
                 ground,
                 repository: &repository,
@@ -189,10 +208,10 @@ impl Gate<'_> {
                 says: self.says,
                 pusher,
                 deadline: self.started + policy.limits.time.get(),
-                progress: &progress,
+                progress,
             };
             let mut judgement = Judgement::default();
-            if let Err(error) = case.judge(updates, &mut judgement) {
+            if let Err(error) = case.judge(updates, ahead, &mut judgement) {
                 tracing::error!(%error, "judging stopped");
                 // What is certainly wrong stays so; nothing else that was found so far counts.
                 let mut findings = std::mem::take(&mut judgement.findings);

@@ -93,10 +93,9 @@ impl Site {
     /// Begins to open the ledger beside all else: reading its log and tables takes a third of a small push's time.
     pub fn open_ledger(&self) -> Opening {
         let path = self.ledger_path();
-        let open = move || Ledger::open(&path);
-        Opening(
-            std::thread::Builder::new().name("ledger".to_owned()).spawn(open.clone()).map_err(|_| Box::new(open) as _),
-        )
+        let ahead = path.clone();
+        let thread = std::thread::Builder::new().name("ledger".to_owned()).spawn(move || Ledger::open(&ahead)).ok();
+        Opening { path, thread }
     }
 
     /// What checks X.509 signatures: a helper that stands beside this program, and the policy's
@@ -108,17 +107,17 @@ impl Site {
         Helper::new(program, settings, self.policy.limits.time.get())
     }
 
-    /// The keyring that may be used now: not too old, and not older than one that was used before. `read` may have
-    /// been read already.
+    /// The keyring that may be used now: not too old, and not older than one that was used before. `read` was
+    /// read already, and is taken if it will do.
     pub fn fit_keyring(
         &self,
         ledger: &Ledger,
-        read: Option<PublishedKeyring>,
+        read: &mut Option<PublishedKeyring>,
         now: Time,
     ) -> Result<PublishedKeyring, Unfit> {
         let head = ledger.head()?;
         // Beside us others use, and put on record, what is published after our look at it: that is no rollback.
-        let keyring = match read.filter(|read| read.epoch() >= head.registry_epoch) {
+        let keyring = match read.take_if(|read| read.epoch() >= head.registry_epoch) {
             Some(read) => read,
             None => self.keyring()?,
         };
@@ -166,22 +165,20 @@ impl Site {
 }
 
 /// A ledger that is being opened; without a thread it is opened when it is asked for.
-pub struct Opening(Result<JoinHandle<Result<Ledger, LedgerError>>, Box<dyn FnOnce() -> Result<Ledger, LedgerError>>>);
+#[derive(Debug)]
+pub struct Opening {
+    path: PathBuf,
+    thread: Option<JoinHandle<Result<Ledger, LedgerError>>>,
+}
 
 impl Opening {
     /// Waits for it. A panic there is passed on.
     pub fn ledger(self) -> Result<Ledger, Unfit> {
-        let opened = match self.0 {
-            Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-            Err(open) => open(),
+        let opened = match self.thread {
+            Some(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            None => Ledger::open(&self.path),
         };
-        Ok(opened?)
-    }
-}
-
-impl std::fmt::Debug for Opening {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Opening").finish_non_exhaustive()
+        Ok(opened?.in_a_hurry())
     }
 }
 

@@ -1,7 +1,7 @@
 //! Who signs: people with keys from fixed seeds, and how each program is told of these keys.
 
 use countersign_tests::handmade::DATE;
-use countersign_tests::handmade::openpgp::{Holder, Key};
+use countersign_tests::handmade::openpgp::{Holder, Key, armor_with_checksum};
 use countersign_tests::handmade::signer::{Signer, SshKey};
 use countersign_tests::handmade::ssh_keys::{EcdsaKey, P256, Pair};
 use countersign_tests::handmade::x509::{Certificate, Entity, Message};
@@ -87,6 +87,14 @@ impl<P: Pair> Signer for Ssh<P> {
     }
 }
 
+struct OpenPgp(Holder);
+
+impl Signer for OpenPgp {
+    fn sign(&self, payload: &[u8]) -> String {
+        armor_with_checksum(&self.0.sign(payload).packet())
+    }
+}
+
 struct Cms(Entity);
 
 impl Signer for Cms {
@@ -109,7 +117,7 @@ fn author(kind: Kind, number: usize, root: Option<&Entity>) -> Author {
     let openpgp = |signer: Option<Key>| {
         let primary = Key::ed25519(&format!("{id} primary"));
         let holder = Holder::with(&id, primary, signer.unwrap_or_else(|| Key::ed25519(&format!("{id} signer"))));
-        (Public::OpenPgp(holder.certificate.armored()), Box::new(holder) as Box<dyn Signer>)
+        (Public::OpenPgp(holder.certificate.armored()), Box::new(OpenPgp(holder)) as Box<dyn Signer>)
     };
     let (public, signer): (Public, Box<dyn Signer>) = match kind {
         Kind::SshEd25519 => {

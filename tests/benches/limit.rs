@@ -9,6 +9,8 @@ use aws_lc_rs::rsa;
 use aws_lc_rs::signature::{self as aws, KeyPair, ParsedPublicKey};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+type Sign = Box<dyn Fn(&[u8]) -> Vec<u8>>;
+
 /// One signature, ready to be verified.
 struct Signed {
     key: usize,
@@ -32,9 +34,9 @@ impl Limit {
     /// `None` for X.509, which another program verifies.
     pub fn of(kind: Kind, people: usize, count: usize) -> Option<Limit> {
         let mut keys = Vec::new();
-        let mut signers: Vec<Box<dyn Fn(&[u8]) -> Vec<u8>>> = Vec::new();
+        let mut signers: Vec<Sign> = Vec::new();
         for _ in 0..people {
-            let (key, sign): (ParsedPublicKey, Box<dyn Fn(&[u8]) -> Vec<u8>>) = match kind {
+            let (key, sign): (ParsedPublicKey, Sign) = match kind {
                 Kind::SshEd25519 | Kind::OpenPgpEd25519 => {
                     let pair = aws::Ed25519KeyPair::generate().expect("a key");
                     let key = ParsedPublicKey::new(&aws::ED25519, pair.public_key().as_ref()).expect("a key");

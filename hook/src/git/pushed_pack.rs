@@ -283,7 +283,9 @@ mod tests {
                 assert!(kind == "commit" || packs.commit(&id, COMMIT_MAX, |_| ()).is_none(), "{kind}");
             }
             assert!(read > 0 && left > 0, "{read} read, {left} are deltas");
-            assert!(!packs.hold(&ObjectId::zero(format)) && packs.commit(&ObjectId::zero(format), 1000, |_| ()).is_none());
+            assert!(
+                !packs.hold(&ObjectId::zero(format)) && packs.commit(&ObjectId::zero(format), 1000, |_| ()).is_none()
+            );
             let other = if format == ObjectFormat::Sha1 { ObjectFormat::Sha256 } else { ObjectFormat::Sha1 };
             let stranger = PushedPacks::of(&folder.path().join("objects"), other);
             assert!(objects(folder.path()).iter().all(|(id, _)| stranger.commit(id, COMMIT_MAX, |_| ()).is_none()));

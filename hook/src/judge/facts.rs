@@ -165,11 +165,7 @@ impl<'scope, 'env> Examiner<'scope, 'env> {
 }
 
 impl<'scope> Workers<'scope> {
-    fn start<'env>(
-        scope: &'scope Scope<'scope, 'env>,
-        ground: &'env Ground<'env>,
-        progress: &'env Progress,
-    ) -> Self {
+    fn start<'env>(scope: &'scope Scope<'scope, 'env>, ground: &'env Ground<'env>, progress: &'env Progress) -> Self {
         let count = std::thread::available_parallelism().map_or(1, usize::from).min(WORKERS_MAX);
         let (send, receive) = sync_channel::<Batch>(WAITING);
         let receive = std::sync::Arc::new(Mutex::new(receive));

@@ -18,6 +18,9 @@ use std::time::Duration;
 /// when it opens the ledger, 100 KB in 0.2 ms; writing it back takes one of them 1 ms.
 const WAL_MAX: u64 = 150_000;
 
+/// Above so many bytes even who is in a hurry writes it back: where all pushes are denied, no hook comes afterwards.
+const WAL_HARD_MAX: u64 = 4 * WAL_MAX;
+
 /// How long SQLite may wait for its own locks, which others hold only while they recover the log.
 const SQLITE_WAIT: Duration = Duration::from_secs(2);
 
@@ -132,6 +135,7 @@ pub(super) fn from_sql(number: i64) -> Result<u64, LedgerError> {
 pub struct Ledger {
     pub(super) connection: Connection,
     path: PathBuf,
+    wal_max: u64,
 }
 
 impl Ledger {
@@ -158,13 +162,19 @@ impl Ledger {
         transaction.commit()?;
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)?;
-        Ok(Ledger { connection, path: path.to_owned() })
+        Ok(Ledger { connection, path: path.to_owned(), wal_max: WAL_MAX })
+    }
+
+    /// Leaves writing back the log to the hook that follows, while the pusher waits for the verdict.
+    pub fn in_a_hurry(mut self) -> Self {
+        self.wal_max = WAL_HARD_MAX;
+        self
     }
 
     /// Opens an existing ledger for reading and writing, and migrates an older one.
     pub fn open(path: &Path) -> Result<Ledger, LedgerError> {
         let connection = open_existing(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        let mut ledger = Ledger { connection, path: path.to_owned() };
+        let mut ledger = Ledger { connection, path: path.to_owned(), wal_max: WAL_MAX };
         if schema::version(&ledger.connection, path)? < schema::KNOWN {
             ledger.transaction(SQLITE_WAIT, |connection| {
                 let from = schema::version(connection, path)?; // another process may have been first
@@ -182,7 +192,7 @@ impl Ledger {
         if found < schema::KNOWN {
             return Err(LedgerError::Corrupt(format!("format {found} is old; open it for writing once")));
         }
-        Ok(Ledger { connection, path: path.to_owned() })
+        Ok(Ledger { connection, path: path.to_owned(), wal_max: WAL_MAX })
     }
 
     pub fn head(&self) -> Result<Head, LedgerError> {
@@ -224,7 +234,7 @@ impl Ledger {
     fn checkpoint(&self) {
         let mut log = self.path.clone().into_os_string();
         log.push("-wal");
-        if std::fs::metadata(log).is_ok_and(|log| log.len() > WAL_MAX) {
+        if std::fs::metadata(log).is_ok_and(|log| log.len() > self.wal_max) {
             let truncated = self
                 .connection
                 .busy_timeout(Duration::ZERO)

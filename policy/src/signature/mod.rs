@@ -105,11 +105,6 @@ pub fn verify(payload: &Payload<'_>, signature: &[u8], context: &Context<'_>) ->
     }
 }
 
-/// Makes the first verification as fast as the others: the processor is asked what it can do, and the code is read in.
-pub fn warm_up() {
-    primitive::known_answer();
-}
-
 /// The proof that a registered key made a signature. Only this module and its formats make one.
 #[derive(Clone, Debug)]
 pub struct SignedBy {

@@ -4,6 +4,8 @@ use super::signer::{Signer, armored};
 use super::{DATE, capitalised};
 use aws_lc_rs::digest as aws;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair as _};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use nettle::random::Yarrow;
 use sequoia_openpgp::crypto::{KeyPair, Signer as _, mpi};
 use sequoia_openpgp::packet::{Key as PgpKey, key};
@@ -366,6 +368,22 @@ impl Signature {
 pub fn raw_body(good: &Signature, hashed: &[u8], unhashed: &[u8], numbers: &[u8]) -> Vec<u8> {
     let head = [4, good.kind, good.algorithm, good.hash];
     [&head[..], &length16(hashed), hashed, &length16(unhashed), unhashed, &good.prefix, numbers].concat()
+}
+
+/// With the checksum that older programs want where no `=` ends the block.
+pub fn armor_with_checksum(bytes: &[u8]) -> String {
+    let mut sum = 0xb7_04ce_u32;
+    for byte in bytes {
+        sum ^= u32::from(*byte) << 16;
+        for _ in 0..8 {
+            sum <<= 1;
+            if sum & 0x100_0000 != 0 {
+                sum ^= 0x186_4cfb;
+            }
+        }
+    }
+    let sum = STANDARD.encode(&sum.to_be_bytes()[1..]);
+    armor(bytes).replace("\n-----END", &format!("\n={sum}\n-----END"))
 }
 
 pub fn armor(bytes: &[u8]) -> String {
