@@ -127,10 +127,11 @@ impl Keyring for PublishedKeyring {
 
     fn person(&self, id: &PersonId) -> Result<Option<Arc<Person>>, KeyringError> {
         // A panic while the map was held cannot leave it half changed.
-        let mut persons = self.persons.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = persons.get(id) {
+        let persons = || self.persons.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = persons().get(id) {
             return Ok(known.clone());
         }
+        // Read without the lock: at the start of a push every thread asks for somebody else.
         let person = match self.record(id)? {
             None => None,
             Some(record) => {
@@ -141,8 +142,8 @@ impl Keyring for PublishedKeyring {
                 Some(Arc::new(person))
             }
         };
-        persons.insert(id.clone(), person.clone());
-        Ok(person)
+        // Whoever was first gave the person that all share.
+        Ok(persons().entry(id.clone()).or_insert(person).clone())
     }
 
     fn holders(&self, handle: &KeyHandle) -> Result<Vec<PersonId>, KeyringError> {
