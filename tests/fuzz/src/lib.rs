@@ -120,7 +120,6 @@ impl Server {
 /// A commit or tag was judged: whoever is named as signer did sign it.
 pub fn judged(payload: Option<&[u8]>, examined: &Examined) {
     examined.objections.iter().for_each(|objection| told(&objection.problem));
-    examined.title.iter().for_each(|title| clean(title));
     if let Some(signer) = &examined.signer {
         let payload = payload.expect("what cannot be parsed has no signer");
         assert!(SIGNED.contains(&payload), "{} never signed this", signer.made_by());
