@@ -100,10 +100,8 @@ struct Early {
     repository: Result<Repository, GitError>,
     /// `None` without a repository.
     objects: Option<Result<Objects, GitError>>,
-    /// `None`: it could not be read, and is to be tried again where that is reported.
-    keyring: Option<PublishedKeyring>,
-    /// On the ground of that keyring.
-    ahead: Facts,
+    /// With what was examined by it. `None`: it could not be read, and is to be tried again where that is reported.
+    keyring: Option<(PublishedKeyring, Facts)>,
 }
 
 impl Gate<'_> {
@@ -142,16 +140,16 @@ impl Gate<'_> {
     ) -> Early {
         let repository = Repository::from_hook(environment, cwd);
         let objects = repository.as_ref().ok().map(Objects::open);
-        let keyring = self.site.keyring().ok();
-        let ahead = match (&repository, &objects, &keyring) {
-            (Ok(repository), Some(Ok(objects)), Some(keyring)) => {
-                let policy = &self.site.policy;
-                let ground = Ground { policy, keyring, x509, now: self.received_at, format: repository.format };
-                ahead::examine(&ground, objects, updates, progress)
-            }
-            _ => Facts::default(),
-        };
-        Early { repository, objects, keyring, ahead }
+        let keyring = self.site.keyring().ok().map(|keyring| {
+            let (Ok(repository), Some(Ok(objects))) = (&repository, &objects) else {
+                return (keyring, Facts::default());
+            };
+            let policy = &self.site.policy;
+            let ground = Ground { policy, keyring: &keyring, x509, now: self.received_at, format: repository.format };
+            let ahead = ahead::examine(&ground, objects, updates, progress);
+            (keyring, ahead)
+        });
+        Early { repository, objects, keyring }
     }
 
     fn refuse(&self, opening: Opening, environment: &GitEnvironment, cwd: &Path, finding: Finding) -> Outcome {
@@ -186,10 +184,7 @@ impl Gate<'_> {
         scene.known = Some(site::identify(ledger, &repository, self.says)?);
         let objects = early.objects.unwrap_or_else(|| Objects::open(&repository))?;
         for _ in 0..TRIES {
-            let keyring = self.site.fit_keyring(ledger, &mut early.keyring, self.received_at)?;
-            let ahead = std::mem::take(&mut early.ahead);
-            // Another keyring is another ground.
-            let ahead = if early.keyring.take().is_none() { ahead } else { Facts::default() };
+            let (keyring, ahead) = self.site.fit_keyring(ledger, early.keyring.take(), self.received_at)?;
             self.site.check_published(&keyring, self.call.clock.now())?;
             scene.epoch = keyring.epoch();
             scene.committed_at = keyring.committed_at(scene.epoch);

@@ -107,19 +107,20 @@ impl Site {
         Helper::new(program, settings, self.policy.limits.time.get())
     }
 
-    /// The keyring that may be used now: not too old, and not older than one that was used before. `read` was
-    /// read already, and is taken if it will do.
-    pub fn fit_keyring(
+    /// The keyring that may be used now: not too old, and not older than one that was used before. `early`
+    /// was read already, with what was found out by it; what was found out by another keyring is worth nothing.
+    pub fn fit_keyring<T: Default>(
         &self,
         ledger: &Ledger,
-        read: &mut Option<PublishedKeyring>,
+        early: Option<(PublishedKeyring, T)>,
         now: Time,
-    ) -> Result<PublishedKeyring, Unfit> {
+    ) -> Result<(PublishedKeyring, T), Unfit> {
         let head = ledger.head()?;
         // Beside us others use, and put on record, what is published after our look at it: that is no rollback.
-        let keyring = match read.take_if(|read| read.epoch() >= head.registry_epoch) {
-            Some(read) => read,
-            None => self.keyring()?,
+        let early = early.filter(|(keyring, _)| keyring.epoch() >= head.registry_epoch);
+        let (keyring, found) = match early {
+            Some(early) => early,
+            None => (self.keyring()?, T::default()),
         };
         if keyring.epoch() < head.registry_epoch {
             let detail =
@@ -140,7 +141,7 @@ impl Site {
             let detail = format!("the keyring was published at {}", keyring.published_at());
             return Err(Unfit::new(&rule::registry_stale::RULE, detail));
         }
-        Ok(keyring)
+        Ok((keyring, found))
     }
 
     /// A clock behind the keyring would find who was just registered not registered yet.

@@ -123,7 +123,7 @@ pub fn walk_header(raw: &[u8], format: ObjectFormat) -> Option<(Vec<ObjectId>, i
     }
     let committer = next
         .into_iter()
-        .chain(lines.by_ref())
+        .chain(lines)
         .take_while(|line| !line.is_empty())
         .find_map(|line| line.strip_prefix(b"committer "));
     let seconds = committer.and_then(|line| {

@@ -27,8 +27,9 @@ impl<'a> Ident<'a> {
         let line = std::str::from_utf8(line).map_err(|_| "is not UTF-8")?;
         // Persian names and emoji hold joiners and variation selectors; what turns the reading direction around, or
         // hides text as a whole, belongs into no name. Whatever is shown is escaped besides.
-        let odd = |c: char| c.is_control() || (is_deceptive(c) && !is_joiner(c));
-        if if line.is_ascii() { line.bytes().any(|byte| byte.is_ascii_control()) } else { line.chars().any(odd) } {
+        let is_odd = |c: char| c.is_control() || (is_deceptive(c) && !is_joiner(c));
+        let plain = line.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_control());
+        if !plain && line.chars().any(is_odd) {
             return Err("holds control or invisible characters");
         }
         let (name, rest) = line.split_once(" <").ok_or("has no e-mail in angle brackets")?;

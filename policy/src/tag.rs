@@ -3,7 +3,7 @@
 //! In either object format a tag carries its repository's own signature at the end of its body;
 //! a `gpgsig` or `gpgsig-sha256` header is the one for the other format.
 
-use crate::commit::{Headers, ident, malformed, nul_in, object_id, title};
+use crate::commit::{Headers, ident, malformed, nul_in, object_id};
 use crate::id::{ObjectFormat, ObjectId};
 use crate::ident::Ident;
 use crate::rule::{multiple_signatures, unsigned_data};
@@ -101,11 +101,6 @@ impl<'a> Tag<'a> {
     pub fn message_problem(&self) -> Option<Problem> {
         nul_in(self.message)
     }
-
-    /// The first line of the message, safe for a terminal.
-    pub fn title(&self) -> String {
-        title(self.message)
-    }
 }
 
 /// Where the one line is that git would take for the start of a signature; the end without any.
@@ -151,7 +146,7 @@ mod tests {
         assert_eq!((tag.name(), tag.target_type()), (b"v1.0".as_slice(), TargetType::Commit));
         assert_eq!(tag.signature(), Some(BLOCK.as_bytes()));
         assert_eq!(tag.payload().to_vec(), [HEAD, TAGGER, "\n", "first release\n"].concat().into_bytes());
-        assert_eq!((tag.title().as_str(), tag.tagger().unwrap().email), ("first release", "t@x.example"));
+        assert_eq!(tag.tagger().unwrap().email, "t@x.example");
         let own =
             [&HEAD.replace("1111111111111111111111111111111111111111", &"ab".repeat(32)), TAGGER, "\n", BLOCK].concat();
         assert!(Tag::parse(own.as_bytes(), ObjectFormat::Sha256).unwrap().signature().is_some());

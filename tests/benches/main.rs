@@ -32,7 +32,7 @@ use peers::Peers;
 use pushes::{Disk, Hooks, Push, no_op};
 use report::{Table, put_into};
 use std::path::Path;
-use timing::{Contender, Sample, interleaved, paired};
+use timing::{Contender, Sample, interleaved, interleaved_all, paired};
 
 /// What is to be measured.
 struct Plan {
@@ -206,7 +206,7 @@ fn signed(
             loop_at = Some(contenders.len() - 1);
         }
     }
-    let samples = interleaved(plan.rounds(rounds), &mut contenders);
+    let samples = interleaved_all(plan.rounds(rounds), &mut contenders);
     drop(contenders);
     let ours = samples[0].median();
     let times = |at: Option<usize>| {
@@ -306,14 +306,14 @@ fn whole(plan: &Plan, folder: &Path) -> Table {
         let [real, memory] = [Disk::Real, Disk::Memory].map(|disk| Push::new(&history, disk));
         let samples = interleaved(
             plan.rounds(rounds),
-            &mut [
+            [
                 Box::new(|| real.millis(Hooks::None)) as Contender<'_>,
                 Box::new(|| real.millis(Hooks::NoOp)),
                 Box::new(|| real.millis(Hooks::Ours)),
                 Box::new(|| memory.millis(Hooks::Ours)),
             ],
         );
-        let [none, no_op, ours, in_memory] = &samples[..] else { unreachable!("four contenders") };
+        let [none, no_op, ours, in_memory] = &samples;
         let row = vec![
             format!("{} onto {}", grouped(new), grouped(old)),
             format!("{:+.1} ms", in_memory.median() - no_op.median()),

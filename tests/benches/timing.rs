@@ -31,8 +31,13 @@ impl Sample {
     }
 }
 
+/// As [`interleaved_all`], for a fixed number.
+pub fn interleaved<const N: usize>(rounds: usize, mut contenders: [Contender<'_>; N]) -> [Sample; N] {
+    interleaved_all(rounds, &mut contenders).try_into().expect("a sample of each")
+}
+
 /// Lets each contender run once a round, the order turned by one each time, and gives what each took.
-pub fn interleaved(rounds: usize, contenders: &mut [Contender<'_>]) -> Vec<Sample> {
+pub fn interleaved_all(rounds: usize, contenders: &mut [Contender<'_>]) -> Vec<Sample> {
     let mut taken: Vec<Vec<f64>> = vec![Vec::new(); contenders.len()];
     for round in 0..rounds {
         for turn in 0..contenders.len() {

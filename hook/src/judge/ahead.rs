@@ -21,7 +21,10 @@ pub fn examine(ground: &Ground<'_>, objects: &Objects, updates: &[RefUpdate], pr
         let mut queue: VecDeque<_> = updates.iter().map(|update| update.new).take(AHEAD_MAX).collect();
         let mut seen = HashSet::new();
         while let Some(id) = queue.pop_front() {
-            if seen.len() >= AHEAD_MAX || !objects.in_quarantine(&id) || !seen.insert(id) {
+            if seen.len() >= AHEAD_MAX {
+                break;
+            }
+            if !objects.in_quarantine(&id) || !seen.insert(id) {
                 continue;
             }
             let read = objects.commit(&id, ground.policy.limits.commit_bytes, |raw| {

@@ -1,7 +1,7 @@
 //! Baselines: the operator's word that history from before may come in.
 
+use super::column::to_sql;
 use super::leaf::{BaselineFacts, BaselineId, BaselineUsedFacts, Facts, RepositoryId, VerdictId};
-use super::store::to_sql;
 use super::{LedgerError, Reader, Writer, column, repository};
 use countersign_policy::id::{ObjectId, RefName};
 use countersign_policy::time::Time;

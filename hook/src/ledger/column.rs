@@ -1,10 +1,20 @@
 //! Columns of the ledger's tables as checked types.
 
+use super::LedgerError;
 use countersign_policy::id::{ObjectId, RefName};
 use countersign_policy::time::Time;
 use countersign_policy::verdict::Decision;
 use rusqlite::types::Type;
 use rusqlite::{Error, Row};
+
+/// SQLite's integers are signed.
+pub(super) fn to_sql(number: u64) -> Result<i64, LedgerError> {
+    i64::try_from(number).map_err(|_| LedgerError::Corrupt(format!("{number} is out of range")))
+}
+
+pub(super) fn from_sql(number: i64) -> Result<u64, LedgerError> {
+    u64::try_from(number).map_err(|_| LedgerError::Corrupt(format!("{number} is negative")))
+}
 
 fn bad(at: usize, kind: Type, reason: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
     Error::FromSqlConversionFailure(at, kind, reason.into())

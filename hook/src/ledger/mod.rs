@@ -7,6 +7,7 @@
 mod baseline;
 mod column;
 mod fold;
+mod head;
 mod leaf;
 mod lock;
 mod pack;
@@ -23,6 +24,7 @@ mod verdict;
 mod verify;
 
 pub use baseline::Baseline;
+pub use head::Head;
 pub use leaf::{
     AppliedFacts, AppliedHow, BaselineFacts, BaselineId, BaselineUsedFacts, EnrolledFacts, Facts, LEAF_MAX, Leaf,
     LeafKind, Lineage, LineageFacts, MainlineFacts, RefusedFacts, RepositoryFacts, RepositoryId, TipFacts, UpdateFacts,
@@ -31,7 +33,7 @@ pub use leaf::{
 pub use pack::{IDS_MAX, LIST_MAX, Pack, PackBuilder, Signer};
 pub use receipt::{KeyReceipts, KeyUse, Receipt};
 pub use repository::Repository;
-pub use store::{Head, Ledger, Reader, Snapshot, Writer};
+pub use store::{Ledger, Reader, Snapshot, Writer};
 pub use update::{Update, UpdateState};
 pub use verdict::{CommitRow, VerdictRecord};
 pub use verify::{Fault, VerifyReport};

@@ -4,11 +4,11 @@
 //! Small pushes are in the look-up index at once. Large ones are packs that readers search by
 //! their first and last id until [`Ledger::fold_index`] has put them into the index.
 
+use super::column::to_sql;
 use super::fold::Bodies;
 use super::leaf::{RepositoryId, UpdateId};
 use super::pack::{Entry, Pack, Signer, View, find_in_blob};
 use super::signer::{self, Signers};
-use super::store::to_sql;
 use super::{Ledger, LedgerError, Reader, column, repository};
 use countersign_policy::id::{Fingerprint, ObjectId};
 use countersign_policy::time::Time;

@@ -1,8 +1,8 @@
 //! Repositories: their ids and paths, what they were enrolled with, what is mainline in them.
 
+use super::column::to_sql;
 use super::fold::Bodies;
 use super::leaf::{EnrolledFacts, Facts, MainlineFacts, RepositoryFacts, RepositoryId, TipFacts};
-use super::store::to_sql;
 use super::{LedgerError, Reader, Writer, column, receipt};
 use countersign_policy::id::RefName;
 use countersign_policy::time::Time;

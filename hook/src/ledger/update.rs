@@ -1,7 +1,7 @@
 //! Ref updates, whether they reached their refs, and the tips that are trusted for it.
 
+use super::column::to_sql;
 use super::leaf::{AppliedFacts, AppliedHow, Facts, RefusedFacts, RepositoryId, UpdateFacts, UpdateId, VerdictId};
-use super::store::to_sql;
 use super::{LedgerError, Reader, Writer, baseline, column, receipt, repository};
 use countersign_policy::id::{ObjectId, RefName};
 use countersign_policy::time::Time;

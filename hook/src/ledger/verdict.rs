@@ -1,9 +1,9 @@
 //! Verdicts: what was decided, about whom, and on which commits.
 
+use super::column::to_sql;
 use super::fold::Bodies;
 use super::leaf::{Facts, UpdateId, VerdictFacts, VerdictId};
 use super::pack::{Pack, Signer};
-use super::store::to_sql;
 use super::{LedgerError, Reader, Writer, column, receipt, repository, update};
 use countersign_policy::id::{ObjectId, PersonId};
 use countersign_policy::time::Time;

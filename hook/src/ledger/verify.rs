@@ -1,11 +1,12 @@
 //! Proof that the ledger is what its writers wrote, as far as the file itself can tell:
 //! who can rewrite every byte is only found by a head that was kept elsewhere.
 
+use super::column::to_sql;
 use super::fold::{self, Bodies};
+use super::head::Head;
 use super::leaf::{Facts, Leaf};
 use super::pack::View;
 use super::schema::{self, Derived};
-use super::store::{Head, to_sql};
 use super::tree::{self, Frontier, Hash};
 use super::{Ledger, LedgerError, Reader};
 use rusqlite::types::Value;

@@ -110,6 +110,31 @@ fn an_open_reader_stays_at_its_epoch() {
 }
 
 #[test]
+fn a_reader_notices_that_something_newer_is_published() {
+    let (dir, mut registry) = new_registry();
+    put(&mut registry, [person(1, 0)]);
+    let (folder, before) = (dir.path().join("keyring"), open(&dir));
+    assert!(before.is_latest(&folder).unwrap());
+    put(&mut registry, [person(2, 0)]);
+    assert!(!before.is_latest(&folder).unwrap() && open(&dir).is_latest(&folder).unwrap());
+    fs::remove_file(folder.join("cur")).unwrap();
+    assert!(before.is_latest(&folder).is_err(), "what cannot be read is not the same");
+}
+
+#[test]
+fn a_stranger_who_was_asked_for_is_no_stranger_in_the_next_epoch() {
+    let (dir, mut registry) = new_registry();
+    let handle = KeyHandle::Ssh(fingerprint(1));
+    let before = open(&dir);
+    put(&mut registry, [person(1, 0)]);
+    let after = open(&dir);
+    for _ in 0..2 {
+        assert_eq!(before.holders(&handle).unwrap(), []);
+        assert_eq!(after.holders(&handle).unwrap(), [person(1, 0).id]);
+    }
+}
+
+#[test]
 fn a_digest_changes_with_the_record_and_only_then() {
     let (dir, mut registry) = new_registry();
     put(&mut registry, [person(1, 0), person(2, 0)]);
