@@ -456,6 +456,23 @@ mod tests {
     }
 
     #[test]
+    fn who_is_in_a_hurry_leaves_the_log_to_the_next_but_not_for_ever() {
+        let (folder, ledger) = new_ledger();
+        let log = || std::fs::metadata(folder.path().join("ledger.db-wal")).unwrap().len();
+        let mut hurried = ledger.in_a_hurry();
+        let mut largest = 0;
+        for n in 0..40 {
+            hurried.write(WAIT, at(n), |w| w.note(&[b'x'; 50_000])).unwrap();
+            largest = log().max(largest);
+        }
+        assert!(largest > WAL_MAX && largest <= WAL_HARD_MAX, "{largest}");
+        hurried.write(WAIT, at(40), |w| w.note(&[b'x'; 200_000])).unwrap();
+        let mut next = Ledger::open(&folder.path().join("ledger.db")).unwrap();
+        next.write(WAIT, at(41), |w| w.note(b"x")).unwrap();
+        assert!(log() <= WAL_MAX, "{}", log());
+    }
+
+    #[test]
     fn leaves_can_only_be_appended() {
         let (_folder, mut ledger) = new_ledger();
         ledger.write(WAIT, at(0), |w| w.note(b"a").and_then(|_| w.note(b"b"))).unwrap();

@@ -122,7 +122,7 @@ fn a_reader_notices_that_something_newer_is_published() {
 }
 
 #[test]
-fn a_stranger_who_was_asked_for_is_no_stranger_in_the_next_epoch() {
+fn whose_a_key_is_is_kept_but_strangers_are_not() {
     let (dir, mut registry) = new_registry();
     let handle = KeyHandle::Ssh(fingerprint(1));
     let before = open(&dir);
@@ -132,6 +132,8 @@ fn a_stranger_who_was_asked_for_is_no_stranger_in_the_next_epoch() {
         assert_eq!(before.holders(&handle).unwrap(), []);
         assert_eq!(after.holders(&handle).unwrap(), [person(1, 0).id]);
     }
+    let kept = |keyring: &PublishedKeyring| keyring.holders.read().unwrap().len();
+    assert_eq!((kept(&before), kept(&after)), (0, 1), "a push may name strangers without end");
 }
 
 #[test]

@@ -6,7 +6,8 @@ mod openpgp_certificate;
 pub mod ssh;
 mod ssh_certificate;
 
-use super::{Context, SignedBy, payload::Payload, settings::Settings};
+use super::{Context, Format, SignedBy, payload::Payload, settings::Settings};
+use crate::id::Fingerprint;
 use crate::keyring::Person;
 use crate::signature::registration::Registration;
 use crate::testing::{MemoryKeyring, NoX509, key, person};
@@ -15,6 +16,38 @@ use crate::verdict::Problem;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+#[test]
+fn signatures_are_alike_when_all_that_is_judged_is_the_same() {
+    let alice = Arc::new(person("E1001", "alice@example.com").unwrap());
+    let name = |text: &str| Fingerprint::new(text).unwrap();
+    let made = |by: &Arc<Person>, format| SignedBy::new(by.clone(), name("key"), format);
+    let one = || made(&alice, Format::Ssh);
+    let end = |text: &str| Some(text.parse::<Time>().unwrap());
+    let until = |text| {
+        let mut signed = one();
+        signed.until(end(text));
+        signed
+    };
+    assert!(one().is_like(&one().at("2026-01-01T00:00:00Z".parse().unwrap())), "whenever it was made");
+    assert!(until("2026-03-01T00:00:00Z").is_like(&until("2026-03-01T00:00:00Z")));
+    let mut found = one();
+    found.found(&crate::rule::key_revoked::RULE, "was revoked");
+    let again = Arc::new(person("E1001", "alice@example.com").unwrap());
+    for other in [
+        made(&alice, Format::OpenPgp),
+        made(&again, Format::Ssh),
+        SignedBy::new(alice.clone(), name("another"), Format::Ssh),
+        one().under(name("authority")),
+        until("2026-03-01T00:00:00Z"),
+        found.clone(),
+    ] {
+        assert!(!one().is_like(&other) && !other.is_like(&one()), "{other:?}");
+    }
+    assert!(!until("2026-03-01T00:00:00Z").is_like(&until("2026-04-01T00:00:00Z")));
+    assert!(!found.is_like(&found), "what speaks against it may be of one signature alone");
+}
 
 pub const PAYLOAD: &[u8] = b"tree 4b825dc642cb6eb9a060e54bf8d69288fbee4904\n\nmessage\n";
 
