@@ -5,6 +5,7 @@
 
 pub mod history;
 pub mod objects;
+pub mod packed_refs;
 pub mod pushed_pack;
 pub mod refs;
 
@@ -58,7 +59,7 @@ pub struct Repository {
     /// The main store first, then every alternate.
     stores: Vec<PathBuf>,
     /// `packed-refs` as it was when it was first asked for: one hook call sees one state of it.
-    packed: Arc<OnceLock<Option<Vec<u8>>>>,
+    packed: Arc<OnceLock<Option<packed_refs::PackedRefs>>>,
 }
 
 /// What git tells its hook about object stores. Nothing else of the environment is read here.

@@ -1,5 +1,6 @@
 //! Refs as the `files` format stores them: loose files first, then `packed-refs`.
 
+use super::packed_refs::{self, PackedRefs};
 use super::{GitError, Repository, join_bytes};
 use countersign_policy::id::{ObjectId, RefName};
 use std::collections::BTreeMap;
@@ -90,54 +91,8 @@ impl Repository {
         parse_loose(&bytes).map(Some).ok_or(GitError::BadRef(path))
     }
 
-    /// Looks one name up in `packed-refs`, which git keeps sorted.
     fn packed_ref(&self, name: &RefName) -> Result<Option<ObjectId>, GitError> {
-        let Some(packed) = self.packed_refs()? else { return Ok(None) };
-        let sorted = packed.starts_with(b"#")
-            && packed
-                .split(|&b| b == b'\n')
-                .next()
-                .is_some_and(|line| line.ends_with(b"sorted ") || line.windows(7).any(|w| w == b" sorted"));
-        if !sorted {
-            return Ok(packed_lines(packed).find(|(found, _)| *found == name.as_bytes()).map(|(_, id)| id));
-        }
-        let (mut low, mut high) = (0, packed.len());
-        while low < high {
-            let middle = low + (high - low) / 2;
-            let start =
-                packed.get(..middle).unwrap_or_default().iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1);
-            let rest = packed.get(start..).unwrap_or_default();
-            let end = rest.iter().position(|&b| b == b'\n').map_or(packed.len(), |at| start + at + 1);
-            let line = packed.get(start..end).unwrap_or_default().trim_ascii_end();
-            match line.iter().position(|&b| b == b' ') {
-                Some(space) if !matches!(line.first(), Some(b'#' | b'^')) => {
-                    let found = line.get(space + 1..).unwrap_or_default();
-                    match found.cmp(name.as_bytes()) {
-                        std::cmp::Ordering::Equal => {
-                            return Ok(line.get(..space).and_then(ObjectId::from_hex));
-                        }
-                        std::cmp::Ordering::Less => low = end,
-                        std::cmp::Ordering::Greater => high = start,
-                    }
-                }
-                // The header sorts before everything; a peeled line belongs to the ref above it.
-                _ if start == 0 => low = end,
-                _ => {
-                    let above = packed.get(..start.saturating_sub(1)).unwrap_or_default();
-                    let above_start = above.iter().rposition(|&b| b == b'\n').map_or(0, |at| at + 1);
-                    let above = above.get(above_start..).unwrap_or_default();
-                    let found = above.iter().position(|&b| b == b' ').and_then(|space| above.get(space + 1..));
-                    match found.map(|found| found.cmp(name.as_bytes())) {
-                        Some(std::cmp::Ordering::Equal) => {
-                            return Ok(above.get(..self.format.id_len() * 2).and_then(ObjectId::from_hex));
-                        }
-                        Some(std::cmp::Ordering::Less) | None => low = end,
-                        Some(std::cmp::Ordering::Greater) => high = above_start,
-                    }
-                }
-            }
-        }
-        Ok(None)
+        self.packed_refs()?.map_or(Ok(None), |packed| packed.find(name.as_bytes()))
     }
 
     /// Whether deleting `name` at `id` drops no more than the loose copy of a packed ref, as `git pack-refs` and
@@ -148,20 +103,20 @@ impl Repository {
         Ok(!locked && self.packed_ref(name)? == Some(*id))
     }
 
-    fn packed_refs(&self) -> Result<Option<&[u8]>, GitError> {
+    fn packed_refs(&self) -> Result<Option<&PackedRefs>, GitError> {
         if self.packed.get().is_none() {
-            let packed = super::read_optional(&self.path.join("packed-refs"))?;
+            let packed = PackedRefs::open(&self.path.join("packed-refs"))?;
             // Another thread may have been first; either reading will do.
             let _ = self.packed.set(packed);
         }
-        Ok(self.packed.get().and_then(Option::as_deref))
+        Ok(self.packed.get().and_then(Option::as_ref))
     }
 
     /// Every ref below `refs/`, symbolic ones as such. Reads the whole ref store: for `install`, not for a push.
     pub fn all_refs(&self) -> Result<BTreeMap<RefName, RefValue>, GitError> {
         let mut refs = BTreeMap::new();
         if let Some(packed) = self.packed_refs()? {
-            for (name, id) in packed_lines(packed) {
+            for (name, id) in packed_refs::lines(&packed.all()?) {
                 refs.insert(RefName::new(name), RefValue::Id(id));
             }
         }
@@ -174,7 +129,8 @@ impl Repository {
     /// Whether there is any branch or tag at all.
     pub fn has_refs(&self) -> Result<bool, GitError> {
         if let Some(packed) = self.packed_refs()?
-            && packed_lines(packed).any(|(name, _)| name.starts_with(b"refs/heads/") || name.starts_with(b"refs/tags/"))
+            && packed_refs::lines(&packed.all()?)
+                .any(|(name, _)| name.starts_with(b"refs/heads/") || name.starts_with(b"refs/tags/"))
         {
             return Ok(true);
         }
@@ -249,16 +205,6 @@ fn parse_loose(bytes: &[u8]) -> Option<RefValue> {
     }
     let end = bytes.iter().position(|b| b.is_ascii_whitespace()).unwrap_or(bytes.len());
     ObjectId::from_hex(bytes.get(..end)?).map(RefValue::Id)
-}
-
-fn packed_lines(packed: &[u8]) -> impl Iterator<Item = (&[u8], ObjectId)> {
-    packed.split(|&b| b == b'\n').filter_map(|line| {
-        if matches!(line.first(), None | Some(b'#' | b'^')) {
-            return None;
-        }
-        let space = line.iter().position(|&b| b == b' ')?;
-        Some((line.get(space + 1..)?.trim_ascii_end(), ObjectId::from_hex(line.get(..space)?)?))
-    })
 }
 
 #[cfg(test)]
