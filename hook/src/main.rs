@@ -67,7 +67,7 @@ fn as_hook(arguments: &[OsString]) -> Option<u8> {
 
 /// Runs our hook and, after its yes, the one that stood here before.
 fn run_hook(hook: HookKind, config: PathBuf, forge: ForgeKind, arguments: &[String], local: Option<&Path>) -> u8 {
-    let Some(local) = local else { return our_hook(hook, config, forge, arguments, std::io::stdin().lock()) };
+    let Some(local) = local else { return our_hook(hook, config, forge, arguments, std::io::stdin()) };
     // Git holds its ref locks meanwhile: the log says what went wrong.
     let tell = |text: &str| match hook {
         HookKind::ReferenceTransaction => tracing::error!("{text}"),
@@ -103,7 +103,7 @@ fn run_local(local: &Path, arguments: &[String], input: &[u8]) -> std::io::Resul
     Ok(code.unwrap_or(COULD_NOT))
 }
 
-fn our_hook(hook: HookKind, config: PathBuf, forge: ForgeKind, arguments: &[String], input: impl Read) -> u8 {
+fn our_hook(hook: HookKind, config: PathBuf, forge: ForgeKind, arguments: &[String], input: impl Read + Send) -> u8 {
     let variables = |name: &str| std::env::var_os(name);
     let call = Call { config, forge, variables: &variables, clock: Clock::system() };
     let Ok(cwd) = std::env::current_dir() else {

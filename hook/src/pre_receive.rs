@@ -1,16 +1,16 @@
 //! The gate: a push is judged before git moves any ref.
 
 use crate::call::{Call, Outcome};
+use crate::early::{self, Early};
 use crate::forge::{self, ServerSays};
 use crate::git::objects::Objects;
 use crate::git::{GitEnvironment, GitError, Repository};
-use crate::judge::facts::Facts;
-use crate::judge::{Case, Judgement, ahead};
+use crate::judge::{Case, Judgement};
 use crate::ledger::{Ledger, VerdictId};
 use crate::progress::Progress;
-use crate::push::{RefUpdate, read_updates};
+use crate::push::{InputError, RefUpdate, read_updates};
 use crate::record::{self, Dependencies, Entry};
-use crate::site::{self, Known, Opening, Site, Unfit};
+use crate::site::{self, Known, Site, Unfit};
 use crate::watchdog::{Voice, Watchdog};
 use crate::x509::Helper;
 use countersign_policy::config::Answer;
@@ -25,7 +25,7 @@ use countersign_policy::verdict::{
 use countersign_registry::PublishedKeyring;
 use std::io::Read;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 /// How often a push is judged anew because the registry changed meanwhile. A bulk sync changes the epoch all
@@ -33,7 +33,7 @@ use std::time::Instant;
 const TRIES: usize = 3;
 
 /// Judges the push that git describes on standard input.
-pub fn run(call: &Call, environment: &GitEnvironment, cwd: &Path, input: impl Read) -> Outcome {
+pub fn run(call: &Call, environment: &GitEnvironment, cwd: &Path, input: impl Read + Send) -> Outcome {
     let started = Instant::now();
     let received_at = call.clock.now();
     let says = forge::ask(call.forge, call.variables);
@@ -41,29 +41,23 @@ pub fn run(call: &Call, environment: &GitEnvironment, cwd: &Path, input: impl Re
         Ok(site) => site,
         Err(unfit) => return without_ledger(call, &says, received_at, &unfit),
     };
-    let opening = site.open_ledger();
-    crate::log::open(&site);
-    let _watchdog = Watchdog::start(&site.policy.limits, Voice::Loud);
-    let updates = read_updates(input, &site.policy.limits);
     let gate = Gate { call, site: &site, says: &says, received_at, started, in_transaction: false };
-    match updates {
-        // Git always names one: another program has read the lines that were meant for us.
-        Ok(updates) if updates.is_empty() => {
-            let problem = Problem::new(&rule::repository_unreadable::RULE, "could not be read");
-            let problem = problem.detail("git named no ref updates on standard input".to_owned());
-            gate.refuse(opening, environment, cwd, problem.about(Subject::Push))
+    let watchdog = OnceLock::new();
+    gate.pass(environment, cwd, || {
+        // Beside the ledger, which may hang as well as anything.
+        let _ = watchdog.set(Watchdog::start(&site.policy.limits, Voice::Loud));
+        crate::log::open(&site);
+        read_updates(input, &site.policy.limits)
+    })
+}
+
+/// Why what git has written on standard input is no push that can be judged.
+fn unreadable(error: &InputError) -> Problem {
+    match error {
+        InputError::TooManyRefs(_) | InputError::NameTooLong(_) | InputError::NamesTooLong => {
+            Problem::new(&rule::limit_exceeded::RULE, format!("is too much: {error}"))
         }
-        Ok(updates) => gate.pass(opening, environment, cwd, &updates),
-        Err(error) => {
-            use crate::push::InputError;
-            let problem = match &error {
-                InputError::TooManyRefs(_) | InputError::NameTooLong(_) | InputError::NamesTooLong => {
-                    Problem::new(&rule::limit_exceeded::RULE, format!("is too much: {error}"))
-                }
-                _ => Problem::new(&rule::repository_unreadable::RULE, "could not be read").detail(error.to_string()),
-            };
-            gate.refuse(opening, environment, cwd, problem.about(Subject::Push))
-        }
+        _ => Problem::new(&rule::repository_unreadable::RULE, "could not be read").detail(error.to_string()),
     }
 }
 
@@ -95,29 +89,40 @@ struct Scene {
     committed_at: Option<Time>,
 }
 
-/// What can be read beside the ledger.
-struct Early {
-    repository: Result<Repository, GitError>,
-    /// `None` without a repository.
-    objects: Option<Result<Objects, GitError>>,
-    /// With what was examined by it. `None`: it could not be read, and is to be tried again where that is reported.
-    keyring: Option<(PublishedKeyring, Facts)>,
-}
-
 impl Gate<'_> {
-    /// Judges, records, and says what to tell whom.
-    pub fn pass(&self, opening: Opening, environment: &GitEnvironment, cwd: &Path, updates: &[RefUpdate]) -> Outcome {
-        let mut scene = Scene::default();
+    /// Judges, records, and says what to tell whom. `updates` is asked beside the opening of the ledger.
+    pub fn pass(
+        &self,
+        environment: &GitEnvironment,
+        cwd: &Path,
+        updates: impl FnOnce() -> Result<Vec<RefUpdate>, InputError> + Send,
+    ) -> Outcome {
         let helper = self.site.x509();
         // A page in a browser shows the end of it; while a ref moves, git holds its locks.
         let heard = !self.in_transaction && self.says.via.as_deref() != Some("web");
         let progress = Progress::new(self.started, heard);
-        let early = self.read_early(environment, cwd, updates, &helper, &progress);
-        let mut ledger = match opening.ledger() {
+        let (site, received_at) = (self.site, self.received_at);
+        let place = early::Scene { site, environment, cwd, received_at, x509: &helper, progress: &progress };
+        let (early, ledger) = early::read(place, updates);
+        let mut ledger = match ledger {
             Ok(ledger) => ledger,
             Err(unfit) => return without_ledger(self.call, self.says, self.received_at, &unfit),
         };
-        match self.judge(&mut scene, &ledger, early, updates, &helper, &progress) {
+        let mut scene = Scene::default();
+        let updates = match &early.updates {
+            // Git always names one: another program has read the lines that were meant for us.
+            Ok(updates) if updates.is_empty() => {
+                let problem = Problem::new(&rule::repository_unreadable::RULE, "could not be read");
+                let problem = problem.detail("git named no ref updates on standard input".to_owned());
+                return self.refuse(scene, early.repository, &mut ledger, problem);
+            }
+            Ok(updates) => updates.clone(),
+            Err(error) => {
+                let problem = unreadable(error);
+                return self.refuse(scene, early.repository, &mut ledger, problem);
+            }
+        };
+        match self.judge(&mut scene, &ledger, early, &updates, &helper, &progress) {
             Ok((judgement, dependencies)) => self.conclude(&scene, &mut ledger, judgement, &dependencies),
             Err(unfit) => {
                 let judgement = Judgement {
@@ -130,41 +135,19 @@ impl Gate<'_> {
         }
     }
 
-    fn read_early(
+    fn refuse(
         &self,
-        environment: &GitEnvironment,
-        cwd: &Path,
-        updates: &[RefUpdate],
-        x509: &Helper,
-        progress: &Progress,
-    ) -> Early {
-        let repository = Repository::from_hook(environment, cwd);
-        let objects = repository.as_ref().ok().map(Objects::open);
-        let keyring = self.site.keyring().ok().map(|keyring| {
-            let (Ok(repository), Some(Ok(objects))) = (&repository, &objects) else {
-                return (keyring, Facts::default());
-            };
-            let policy = &self.site.policy;
-            let ground = Ground { policy, keyring: &keyring, x509, now: self.received_at, format: repository.format };
-            let ahead = ahead::examine(&ground, objects, updates, progress);
-            (keyring, ahead)
-        });
-        Early { repository, objects, keyring }
-    }
-
-    fn refuse(&self, opening: Opening, environment: &GitEnvironment, cwd: &Path, finding: Finding) -> Outcome {
-        let mut scene = Scene::default();
-        if let Ok(repository) = Repository::from_hook(environment, cwd) {
+        mut scene: Scene,
+        repository: Result<Repository, GitError>,
+        ledger: &mut Ledger,
+        problem: Problem,
+    ) -> Outcome {
+        if let Ok(repository) = repository {
             scene.names = site::names(&repository, self.says).ok();
             scene.repository = Some(repository);
         }
-        match opening.ledger() {
-            Ok(mut ledger) => {
-                let judgement = Judgement { findings: finding.into(), ..Judgement::default() };
-                self.conclude(&scene, &mut ledger, judgement, &Dependencies::default())
-            }
-            Err(unfit) => without_ledger(self.call, self.says, self.received_at, &unfit),
-        }
+        let judgement = Judgement { findings: problem.about(Subject::Push).into(), ..Judgement::default() };
+        self.conclude(&scene, ledger, judgement, &Dependencies::default())
     }
 
     fn judge(

@@ -11,7 +11,6 @@ use countersign_policy::time::Time;
 use countersign_policy::verdict::{Finding, Problem, Subject};
 use countersign_registry::PublishedKeyring;
 use std::path::{Path, PathBuf};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// How far a clock may lie behind the ledger's last entry: NTP steps are smaller.
@@ -90,14 +89,6 @@ impl Site {
         Ok(Ledger::open(&self.ledger_path())?)
     }
 
-    /// Begins to open the ledger beside all else: reading its log and tables takes a third of a small push's time.
-    pub fn open_ledger(&self) -> Opening {
-        let path = self.ledger_path();
-        let ahead = path.clone();
-        let thread = std::thread::Builder::new().name("ledger".to_owned()).spawn(move || Ledger::open(&ahead)).ok();
-        Opening { path, thread }
-    }
-
     /// What checks X.509 signatures: a helper that stands beside this program, and the policy's
     /// folder of revocation lists.
     pub fn x509(&self) -> Helper {
@@ -162,24 +153,6 @@ impl Site {
             }
             _ => Ok(()),
         }
-    }
-}
-
-/// A ledger that is being opened; without a thread it is opened when it is asked for.
-#[derive(Debug)]
-pub struct Opening {
-    path: PathBuf,
-    thread: Option<JoinHandle<Result<Ledger, LedgerError>>>,
-}
-
-impl Opening {
-    /// Waits for it. A panic there is passed on.
-    pub fn ledger(self) -> Result<Ledger, Unfit> {
-        let opened = match self.thread {
-            Some(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-            None => Ledger::open(&self.path),
-        };
-        Ok(opened?.in_a_hurry())
     }
 }
 

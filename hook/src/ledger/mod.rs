@@ -22,6 +22,7 @@ pub mod tree;
 mod update;
 mod verdict;
 mod verify;
+mod wal;
 
 pub use baseline::Baseline;
 pub use head::Head;

@@ -5,23 +5,16 @@ use super::head::Head;
 use super::leaf::{Facts, Leaf, Lineage};
 use super::lock::{FILE_MODE, lock, lock_file};
 use super::tree::{self, Frontier, Hash};
+use super::wal::{Wal, sync_folder};
 use super::{LedgerError, fold, schema};
 use countersign_policy::time::Time;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, params};
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::ops::Range;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-/// The log is written back into the database above this many bytes. Measured: with SQLite's own checkpoints the
-/// log never restarts under a stream of short writers, and grows. Each of the four hooks of a push reads all of it
-/// when it opens the ledger, 100 KB in 0.2 ms; writing it back takes one of them 1 ms.
-const WAL_MAX: u64 = 150_000;
-
-/// Above so many bytes even who is in a hurry writes it back: where all pushes are denied, no hook comes afterwards.
-const WAL_HARD_MAX: u64 = 4 * WAL_MAX;
 
 /// How long SQLite may wait for its own locks, which others hold only while they recover the log.
 const SQLITE_WAIT: Duration = Duration::from_secs(2);
@@ -34,7 +27,7 @@ const STATEMENTS: usize = 64;
 pub struct Ledger {
     pub(super) connection: Connection,
     path: PathBuf,
-    wal_max: u64,
+    pub(super) wal: Wal,
 }
 
 impl Ledger {
@@ -51,6 +44,7 @@ impl Ledger {
         lock_file(path)?;
         let mut connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | PLAIN)?;
         configure(&connection)?;
+        let wal = Wal::watch(path, &mut connection)?;
         let journal: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
         if journal != "wal" {
             return Err(LedgerError::Corrupt(format!("its file system allows no write-ahead log, only `{journal}`")));
@@ -59,21 +53,21 @@ impl Ledger {
         schema::create(&transaction)?;
         Head::empty().write(&transaction)?;
         transaction.commit()?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(io)?;
-        Ok(Ledger { connection, path: path.to_owned(), wal_max: WAL_MAX })
+        wal.make_room().and_then(|()| sync_folder(path)).map_err(io)?;
+        Ok(Ledger { connection, path: path.to_owned(), wal })
     }
 
     /// Leaves writing back the log to the hook that follows, while the pusher waits for the verdict.
     pub fn in_a_hurry(mut self) -> Self {
-        self.wal_max = WAL_HARD_MAX;
+        self.wal.in_a_hurry();
         self
     }
 
     /// Opens an existing ledger for reading and writing, and migrates an older one.
     pub fn open(path: &Path) -> Result<Ledger, LedgerError> {
-        let connection = open_existing(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        let mut ledger = Ledger { connection, path: path.to_owned(), wal_max: WAL_MAX };
+        let mut connection = open_existing(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        let wal = Wal::watch(path, &mut connection)?;
+        let mut ledger = Ledger { connection, path: path.to_owned(), wal };
         if schema::version(&ledger.connection, path)? < schema::KNOWN {
             ledger.transaction(SQLITE_WAIT, |connection| {
                 let from = schema::version(connection, path)?; // another process may have been first
@@ -86,12 +80,13 @@ impl Ledger {
     /// Opens an existing ledger for reports. The user must be the ledger's owner or root:
     /// a reader of a write-ahead log takes part in its shared memory.
     pub fn open_read_only(path: &Path) -> Result<Ledger, LedgerError> {
-        let connection = open_existing(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let mut connection = open_existing(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         let found = schema::version(&connection, path)?;
         if found < schema::KNOWN {
             return Err(LedgerError::Corrupt(format!("format {found} is old; open it for writing once")));
         }
-        Ok(Ledger { connection, path: path.to_owned(), wal_max: WAL_MAX })
+        let wal = Wal::watch(path, &mut connection)?;
+        Ok(Ledger { connection, path: path.to_owned(), wal })
     }
 
     pub fn head(&self) -> Result<Head, LedgerError> {
@@ -124,24 +119,11 @@ impl Ledger {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(busy)?;
         let out = f(&transaction)?;
         transaction.commit()?;
-        self.checkpoint();
+        self.wal
+            .committed(&self.connection, SQLITE_WAIT)
+            .map_err(|source| LedgerError::Io { path: self.path.clone(), source })?;
         drop(lock);
         Ok(out)
-    }
-
-    /// Best effort: what is in the log is durable already, and a reader may stand in the way.
-    fn checkpoint(&self) {
-        let mut log = self.path.clone().into_os_string();
-        log.push("-wal");
-        if std::fs::metadata(log).is_ok_and(|log| log.len() > self.wal_max) {
-            let truncated = self
-                .connection
-                .busy_timeout(Duration::ZERO)
-                .and_then(|()| self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())));
-            if let Err(error) = self.connection.busy_timeout(SQLITE_WAIT).and(truncated) {
-                tracing::warn!(%error, "the ledger's log could not be written back");
-            }
-        }
     }
 
     /// Everything that can be asked of the ledger.
@@ -443,33 +425,6 @@ mod tests {
             let entry = entry.unwrap();
             assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{:?}", entry.file_name());
         }
-    }
-
-    #[test]
-    fn the_log_is_written_back_before_it_grows() {
-        let (folder, mut ledger) = new_ledger();
-        for n in 0..40 {
-            ledger.write(WAIT, at(n), |w| w.note(&[b'x'; 50_000])).unwrap();
-            let log = std::fs::metadata(folder.path().join("ledger.db-wal")).unwrap().len();
-            assert!(log <= WAL_MAX, "{log}");
-        }
-    }
-
-    #[test]
-    fn who_is_in_a_hurry_leaves_the_log_to_the_next_but_not_for_ever() {
-        let (folder, ledger) = new_ledger();
-        let log = || std::fs::metadata(folder.path().join("ledger.db-wal")).unwrap().len();
-        let mut hurried = ledger.in_a_hurry();
-        let mut largest = 0;
-        for n in 0..40 {
-            hurried.write(WAIT, at(n), |w| w.note(&[b'x'; 50_000])).unwrap();
-            largest = log().max(largest);
-        }
-        assert!(largest > WAL_MAX && largest <= WAL_HARD_MAX, "{largest}");
-        hurried.write(WAIT, at(40), |w| w.note(&[b'x'; 200_000])).unwrap();
-        let mut next = Ledger::open(&folder.path().join("ledger.db")).unwrap();
-        next.write(WAIT, at(41), |w| w.note(b"x")).unwrap();
-        assert!(log() <= WAL_MAX, "{}", log());
     }
 
     #[test]

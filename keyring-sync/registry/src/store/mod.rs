@@ -104,6 +104,7 @@ impl Registry {
         registry.connection.pragma_update(None, "journal_mode", "wal")?;
         let lock = registry.lock()?;
         migration::migrate(&mut registry.connection, path)?;
+        sync_folder(path)?;
         publish::publish(keyring, &registry.tables(), now)?;
         drop(lock);
         Ok(registry)
@@ -194,6 +195,7 @@ impl Registry {
         Ok(Change {
             connection: &self.connection,
             transaction,
+            path: &self.path,
             keyring: &self.keyring,
             next: epoch.saturating_add(1),
             _lock: lock,
@@ -224,6 +226,12 @@ impl Registry {
     }
 }
 
+/// The log beside the registry is made anew by each process, and SQLite is built not to sync folders.
+fn sync_folder(path: &Path) -> Result<(), StoreError> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(folder).and_then(|folder| folder.sync_all()).map_err(StoreError::io(folder))
+}
+
 /// Reads and writes of all tables, on one connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Tables<'c> {
@@ -235,6 +243,7 @@ pub struct Tables<'c> {
 pub struct Change<'r> {
     connection: &'r Connection,
     transaction: Transaction<'r>,
+    path: &'r Path,
     keyring: &'r Path,
     /// The epoch that a commit makes.
     next: u64,
@@ -250,8 +259,9 @@ impl Change<'_> {
     /// Makes the change durable and visible to readers, in that order.
     pub fn commit(self, now: Time) -> Result<Published, StoreError> {
         self.tables().put_epoch(self.next, now)?;
-        let Change { transaction, connection, keyring, _lock, .. } = self;
+        let Change { transaction, connection, path, keyring, _lock, .. } = self;
         transaction.commit()?;
+        sync_folder(path)?;
         publish::publish(keyring, &Tables { connection }, now)
     }
 
