@@ -18,6 +18,7 @@ pub mod incident;
 pub mod judge;
 pub mod ledger;
 pub mod log;
+mod pass;
 pub mod placement;
 pub mod post_receive;
 pub mod pre_receive;

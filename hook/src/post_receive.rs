@@ -4,7 +4,7 @@ use crate::call::{Call, Outcome};
 use crate::git::GitEnvironment;
 use crate::ledger::{Ledger, RepositoryId, Update, UpdateState};
 use crate::push::RefUpdate;
-use crate::reported::Reported;
+use crate::reported::{Moved, Reported};
 use crate::site::Unfit;
 use crate::transaction::stale;
 use countersign_policy::id::RefName;
@@ -31,7 +31,7 @@ pub fn run(call: &Call, environment: &GitEnvironment, cwd: &Path, input: impl Re
 }
 
 fn apply(call: &Call, environment: &GitEnvironment, cwd: &Path, input: impl Read) -> Result<(), Unfit> {
-    let Some(reported) = Reported::read(call, environment, cwd, input)? else { return Ok(()) };
+    let Some(reported) = Moved::read(call, environment, cwd, input)?.on_record()? else { return Ok(()) };
     let Reported { site, repository, mut ledger, id, updates } = reported;
     let now = call.clock.now();
     let checked_before = repository.file("hooks/reference-transaction").exists();

@@ -6,7 +6,8 @@ use crate::forge::{self, ServerSays};
 use crate::git::objects::Objects;
 use crate::git::{GitEnvironment, GitError, Repository};
 use crate::judge::{Case, Judgement};
-use crate::ledger::{Ledger, VerdictId};
+use crate::ledger::{Ledger, UpdateFacts, VerdictId};
+use crate::pass::Passes;
 use crate::progress::Progress;
 use crate::push::{InputError, RefUpdate, read_updates};
 use crate::record::{self, Dependencies, Entry};
@@ -280,6 +281,7 @@ impl Gate<'_> {
             registry_epoch: scene.epoch,
             recorded: true,
         };
+        let updates: Vec<RefUpdate> = judgement.updates.iter().map(moved).collect();
         let entry = Entry {
             id,
             verdict: &verdict,
@@ -290,7 +292,12 @@ impl Gate<'_> {
             dependencies,
             committed_at: scene.committed_at,
         };
-        if let Err(error) = record::write(ledger, entry, limits.ledger_wait.get(), self.call.clock.now()) {
+        let now = self.call.clock.now();
+        let written = record::write(ledger, entry, limits.ledger_wait.get(), now);
+        if written.is_ok() {
+            self.leave_passes(scene, &verdict, &updates, now, dependencies);
+        }
+        if let Err(error) = written {
             tracing::error!(verdict = %id, %error, "the verdict could not be recorded");
             verdict.recorded = false;
             if verdict.decision == Decision::Accept || verdict.mode == Mode::Observe {
@@ -303,9 +310,31 @@ impl Gate<'_> {
         Outcome { lines: self.say(&verdict), exit_code: verdict.exit_code() }
     }
 
+    /// Once the verdict is on disk. Whether a branch may go is asked again when it goes, so a deletion gets none.
+    fn leave_passes(
+        &self,
+        scene: &Scene,
+        verdict: &Verdict,
+        updates: &[RefUpdate],
+        at: Time,
+        dependencies: &Dependencies,
+    ) {
+        let good = verdict.decision == Decision::Accept && verdict.enforced && !self.in_transaction;
+        if let Some(repository) = scene.repository.as_ref().filter(|_| good)
+            && !updates.iter().any(RefUpdate::is_deletion)
+            && let Some(passes) = Passes::of(self.site, &repository.path)
+        {
+            passes.leave(updates, at, dependencies);
+        }
+    }
+
     fn say(&self, verdict: &Verdict) -> Vec<String> {
         message::render(verdict).iter().map(|line| forge::line(self.call.forge, self.says, line)).collect()
     }
+}
+
+fn moved(facts: &UpdateFacts) -> RefUpdate {
+    RefUpdate { name: facts.name.clone(), old: facts.old, new: facts.new }
 }
 
 fn plain_fact(update: &RefUpdate) -> countersign_policy::verdict::RefFact {

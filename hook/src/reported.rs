@@ -18,19 +18,35 @@ pub struct Reported {
     pub updates: Vec<RefUpdate>,
 }
 
-impl Reported {
-    /// `None` for a repository that nobody set up.
-    pub fn read(
-        call: &Call,
-        environment: &GitEnvironment,
-        cwd: &Path,
-        input: impl Read,
-    ) -> Result<Option<Self>, Unfit> {
+/// The same, before the ledger is asked.
+pub struct Moved {
+    pub site: Site,
+    pub repository: Repository,
+    pub updates: Vec<RefUpdate>,
+}
+
+impl Moved {
+    pub fn read(call: &Call, environment: &GitEnvironment, cwd: &Path, input: impl Read) -> Result<Self, Unfit> {
         let site = Site::read(&call.config)?;
+        let read = || {
+            let repository = Repository::from_hook(&environment.after_the_push(), cwd)?;
+            let updates = read_updates(input, &site.policy.limits)
+                .map_err(|error| Unfit::new(&rule::repository_unreadable::RULE, error))?;
+            Ok((repository, updates))
+        };
+        match read() {
+            Ok((repository, updates)) => Ok(Moved { site, repository, updates }),
+            Err(unfit) => {
+                crate::log::open(&site);
+                Err(unfit)
+            }
+        }
+    }
+
+    /// `None` for a repository that nobody set up.
+    pub fn on_record(self) -> Result<Option<Reported>, Unfit> {
+        let Moved { site, repository, updates } = self;
         crate::log::open(&site);
-        let repository = Repository::from_hook(&environment.after_the_push(), cwd)?;
-        let updates = read_updates(input, &site.policy.limits)
-            .map_err(|error| Unfit::new(&rule::repository_unreadable::RULE, error))?;
         let ledger = site.ledger()?;
         let Some(known) = ledger.read().repository_at(repository.path_text()?)? else { return Ok(None) };
         Ok(Some(Reported { site, repository, ledger, id: known.id, updates }))

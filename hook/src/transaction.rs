@@ -7,10 +7,11 @@ use crate::call::{Call, Outcome};
 use crate::forge::{self, ServerSays};
 use crate::git::{GitEnvironment, Repository};
 use crate::ledger::{Facts, Ledger, RepositoryId, Update, UpdateState};
+use crate::pass::Passes;
 use crate::pre_receive::Gate;
 use crate::push::{RefUpdate, read_updates};
 use crate::record::Dependencies;
-use crate::reported::Reported;
+use crate::reported::{Moved, Reported};
 use crate::site::{Site, Unfit};
 use crate::watchdog::{Voice, Watchdog};
 use countersign_policy::config::Level;
@@ -63,16 +64,14 @@ fn check(
     started: Instant,
 ) -> Result<Outcome, Unfit> {
     let site = Site::read(&call.config)?;
-    crate::log::open(&site);
     let _watchdog = Watchdog::start(&site.policy.limits, Voice::Silent);
     let environment = environment.after_the_push();
-    let repository = Repository::from_hook(&environment, cwd)?;
-    let updates = read_updates(input, &site.policy.limits)
-        .map_err(|error| Unfit::new(&rule::repository_unreadable::RULE, error))?;
-    let updates = real_updates(call, &repository, updates)?;
-    if updates.is_empty() {
+    let read = read_real(call, &site, &environment, cwd, input);
+    if read.as_ref().is_ok_and(|(repository, updates)| passed(&site, repository, updates, call.clock.now())) {
         return Ok(Outcome::silent(0));
     }
+    crate::log::open(&site);
+    let (repository, updates) = read?;
     // Which repository this is, the server says here as it did before; who pushes is not asked again.
     let ServerSays { repository_id, repository_name, .. } = forge::ask(call.forge, call.variables);
     let says = ServerSays { repository_id, repository_name, ..ServerSays::default() };
@@ -109,6 +108,39 @@ fn check(
     let gate = Gate { call, site: &site, says: &says, received_at: now, started, in_transaction: true };
     let outcome = gate.pass(&environment, cwd, || Ok(unjudged));
     Ok(if outcome.exit_code == 0 { Outcome::silent(0) } else { outcome })
+}
+
+fn read_real(
+    call: &Call,
+    site: &Site,
+    environment: &GitEnvironment,
+    cwd: &Path,
+    input: impl Read,
+) -> Result<(Repository, Vec<RefUpdate>), Unfit> {
+    let repository = Repository::from_hook(environment, cwd)?;
+    let updates = read_updates(input, &site.policy.limits)
+        .map_err(|error| Unfit::new(&rule::repository_unreadable::RULE, error))?;
+    let updates = real_updates(call, &repository, updates)?;
+    Ok((repository, updates))
+}
+
+/// Whether pre-receive left a pass for each of the updates, and all that they rest on still stands. A no only means
+/// that the ledger is asked.
+fn passed(site: &Site, repository: &Repository, updates: &[RefUpdate], now: Time) -> bool {
+    if updates.is_empty() {
+        return true;
+    }
+    let Some(passes) = Passes::of(site, &repository.path) else { return false };
+    let holds = |update: &RefUpdate| -> Option<bool> {
+        let pass = passes.take(update)?;
+        let in_time = now.since(pass.at) <= site.policy.apply_within.get();
+        Some(in_time && pass.dependencies.broken(&site.keyring().ok()?, now).ok()?.is_none())
+    };
+    let all = updates.iter().all(|update| holds(update) == Some(true));
+    if !all {
+        updates.iter().for_each(|update| passes.forget(update));
+    }
+    all
 }
 
 /// The updates that move something a rule speaks of, with the old value that git does not always tell.
@@ -231,7 +263,13 @@ fn was_in_transaction(ledger: &Ledger, verdict: u64) -> Result<bool, Unfit> {
 
 /// What was judged here is reported here; what a push brought is reported by post-receive.
 fn committed(call: &Call, environment: &GitEnvironment, cwd: &Path, input: impl Read) -> Result<(), Unfit> {
-    let Some(reported) = Reported::read(call, environment, cwd, input)? else { return Ok(()) };
+    let moved = Moved::read(call, environment, cwd, input)?;
+    if let Some(passes) = Passes::of(&moved.site, &moved.repository.path)
+        && moved.updates.iter().all(|update| passes.was_used(update))
+    {
+        return Ok(());
+    }
+    let Some(reported) = moved.on_record()? else { return Ok(()) };
     let Reported { site, mut ledger, id, updates, .. } = reported;
     let mut applied = Vec::new();
     let mut in_transaction = HashMap::new();
