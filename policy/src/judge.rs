@@ -5,6 +5,7 @@ use crate::config::{Level, Policy};
 use crate::id::{ObjectFormat, RefName};
 use crate::keyring::{Keyring, PersonKind, RepositoryNames};
 use crate::rule::{self, Answers};
+use crate::signature::together::{Checks, Together};
 use crate::signature::{self, SignedBy, X509Verifier};
 use crate::tag::Tag;
 use crate::time::Time;
@@ -68,6 +69,7 @@ impl Ground<'_> {
         &self,
         payload: &crate::signature::payload::Payload<'_>,
         block: Option<&[u8]>,
+        checks: Checks<'_>,
     ) -> Result<SignedBy, Problem> {
         let Some(block) = block else { return Err(Problem::new(&rule::unsigned::RULE, "is not signed")) };
         let context = signature::Context {
@@ -76,7 +78,7 @@ impl Ground<'_> {
             now: self.now,
             x509: self.x509,
         };
-        signature::verify(payload, block, &context)
+        signature::verify_as(payload, block, &context, checks)
     }
 
     /// The checks that every signer must pass, for commits and tags alike.
@@ -93,6 +95,15 @@ impl Ground<'_> {
 
     /// Judges a commit by its raw bytes.
     pub fn examine_commit(&self, raw: &[u8]) -> Examined {
+        self.examine(raw, Checks::AT_ONCE)
+    }
+
+    /// Judges many commits, to the same effect as one by one.
+    pub fn examine_commits(&self, commits: &[&[u8]], together: &mut Together) -> Vec<Examined> {
+        together.judge(commits.len(), |checks| commits.iter().map(|raw| self.examine(raw, checks)).collect())
+    }
+
+    fn examine(&self, raw: &[u8], checks: Checks<'_>) -> Examined {
         let commit = match Commit::parse(raw, self.format) {
             Ok(commit) => commit,
             Err(problem) => return Examined::refused(problem),
@@ -106,7 +117,7 @@ impl Ground<'_> {
             let reason = format!("has {} parents, more than {}", commit.parents().len(), self.policy.limits.parents);
             objections.push(Problem::new(&rule::limit_exceeded::RULE, reason).into());
         }
-        let signer = match self.verify(&commit.payload(), commit.signature().as_deref()) {
+        let signer = match self.verify(&commit.payload(), commit.signature().as_deref(), checks) {
             Ok(signer) => {
                 objections.extend(commit.message_problem().map(Objection::from));
                 self.object_to(&signer, &mut objections);
@@ -148,7 +159,7 @@ impl Ground<'_> {
             let reason = format!("calls itself {}", crate::text::shown_bytes(tag.name(), 80));
             objections.push(Problem::new(&rule::tag_name_mismatch::RULE, reason).into());
         }
-        let signer = match self.verify(&tag.payload(), tag.signature()) {
+        let signer = match self.verify(&tag.payload(), tag.signature(), Checks::AT_ONCE) {
             Ok(signer) => {
                 objections.extend(tag.message_problem().map(Objection::from));
                 self.object_to(&signer, &mut objections);

@@ -9,23 +9,30 @@ use countersign_policy::id::ObjectId;
 use countersign_policy::judge::{Examined, Ground};
 use countersign_policy::keyring::Person;
 use countersign_policy::rule;
+use countersign_policy::signature::together::Together;
 use countersign_policy::signature::{Format, SignedBy};
 use countersign_policy::verdict::Problem;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Scope, ScopedJoinHandle};
 
-/// Commits handed to a worker at once: enough that the hand-over costs nothing beside 30 µs a signature. The first
-/// batches are smaller, so that all workers end a small push together.
+/// Commits handed over at once: enough that the hand-over costs nothing beside 30 µs a signature. The first batches
+/// are smaller, so that all workers end a small push together.
 const BATCH: usize = 32;
 const FIRST_BATCH: usize = 4;
 
-/// A batch of large commits is handed over early: with all that wait and are worked on it stays below 10 MiB.
-const BATCH_BYTES: usize = 256 * 1024;
+/// A batch of large commits is handed over early: with all that wait and are worked on it stays below 16 MiB.
+const BATCH_BYTES: usize = 128 * 1024;
 
-/// Batches waiting for a worker. The walk is faster than the workers; what waits is held in memory.
-const WAITING: usize = 16;
+/// Batches waiting for a worker. The walk is faster than the workers; what waits is held in memory, and is what
+/// signatures checked together come from: two workers take 17 batches each as long as the walk goes on.
+const WAITING: usize = 64;
+
+/// A worker takes so many batches at once that each could do so this many times: the more at once, the less a signature
+/// costs, and towards the end always fewer, so that all end together.
+const SHARES: usize = 2;
 
 /// More threads than this only wait for the disk.
 const WORKERS_MAX: usize = 16;
@@ -90,6 +97,8 @@ pub struct Examiner<'scope, 'env: 'scope> {
 
 struct Workers<'scope> {
     send: SyncSender<Batch>,
+    /// Counted before a batch is sent, so that it is never less than what is there.
+    waiting: Arc<AtomicUsize>,
     handles: Vec<ScopedJoinHandle<'scope, Done>>,
 }
 
@@ -140,6 +149,7 @@ impl<'scope, 'env> Examiner<'scope, 'env> {
         let batch = std::mem::replace(&mut self.batch, Batch::with_room());
         let (scope, ground, progress) = (self.scope, self.ground, self.progress);
         let workers = self.workers.get_or_insert_with(|| Workers::start(scope, ground, progress));
+        workers.waiting.fetch_add(1, Ordering::Relaxed);
         if let Err(refused) = workers.send.send(batch) {
             // Every worker is gone, which only a panic does; `finish` brings it to light.
             self.batch = refused.0;
@@ -149,7 +159,7 @@ impl<'scope, 'env> Examiner<'scope, 'env> {
     /// Waits for the workers, and gives what is new. A worker's panic is passed on.
     pub fn finish(self) -> Facts {
         let mut facts: HashMap<ObjectId, Examined> = HashMap::with_capacity(self.known.len());
-        facts.extend(examine_all(self.ground, &self.batch, &mut Signers::default()));
+        facts.extend(Worker::new(self.ground).examine(&[self.batch]));
         if let Some(workers) = self.workers {
             drop(workers.send);
             for handle in workers.handles {
@@ -168,27 +178,45 @@ impl<'scope> Workers<'scope> {
     fn start<'env>(scope: &'scope Scope<'scope, 'env>, ground: &'env Ground<'env>, progress: &'env Progress) -> Self {
         let count = std::thread::available_parallelism().map_or(1, usize::from).min(WORKERS_MAX);
         let (send, receive) = sync_channel::<Batch>(WAITING);
-        let receive = std::sync::Arc::new(Mutex::new(receive));
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let queue = Arc::new(Queue { receive: Mutex::new(receive), waiting: waiting.clone(), workers: count });
         let handles = (0..count)
             .map(|_| {
-                let receive = receive.clone();
+                let queue = queue.clone();
                 scope.spawn(move || {
                     let mut done = Vec::new();
-                    let mut signers = Signers::default();
-                    while let Some(batch) = next(&receive) {
-                        done.extend(examine_all(ground, &batch, &mut signers));
-                        progress.add(batch.ends.len());
+                    let mut worker = Worker::new(ground);
+                    while let Some(batches) = queue.share() {
+                        let before = done.len();
+                        done.extend(worker.examine(&batches));
+                        progress.add(done.len() - before);
                     }
                     done
                 })
             })
             .collect();
-        Workers { send, handles }
+        Workers { send, waiting, handles }
     }
 }
 
-fn next(receive: &Mutex<Receiver<Batch>>) -> Option<Batch> {
-    receive.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
+/// What the walk has handed over and no worker has taken. Only the workers hold it: when they are gone, the walk hears
+/// of it.
+struct Queue {
+    receive: Mutex<Receiver<Batch>>,
+    waiting: Arc<AtomicUsize>,
+    workers: usize,
+}
+
+impl Queue {
+    /// One worker's share; nothing once the walk is over and all is taken.
+    fn share(&self) -> Option<Vec<Batch>> {
+        let receive = self.receive.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut batches = vec![receive.recv().ok()?];
+        let more = self.waiting.load(Ordering::Relaxed) / (SHARES * self.workers);
+        batches.extend(receive.try_iter().take(more));
+        self.waiting.fetch_sub(batches.len(), Ordering::Relaxed);
+        Some(batches)
+    }
 }
 
 /// Who was met, each once: a history by fifty people holds fifty of these, not one for each commit.
@@ -211,18 +239,37 @@ impl Signers {
     }
 }
 
-fn examine_all<'a>(
-    ground: &'a Ground<'_>,
-    batch: &'a Batch,
-    signers: &'a mut Signers,
-) -> impl Iterator<Item = (ObjectId, Examined)> + 'a {
-    batch.commits().map(|(id, raw)| {
-        if !hash_is(&id, Kind::Commit, raw) {
+/// What one thread examines with.
+struct Worker<'a> {
+    ground: &'a Ground<'a>,
+    signers: Signers,
+    together: Together,
+}
+
+impl<'a> Worker<'a> {
+    fn new(ground: &'a Ground<'a>) -> Self {
+        Worker { ground, signers: Signers::default(), together: Together::new(random_seed()) }
+    }
+
+    fn examine(&mut self, batches: &[Batch]) -> Done {
+        let commits = batches.iter().flat_map(Batch::commits);
+        let (genuine, others): (Vec<_>, Vec<_>) = commits.partition(|(id, raw)| hash_is(id, Kind::Commit, raw));
+        let raws: Vec<&[u8]> = genuine.iter().map(|(_, raw)| *raw).collect();
+        let examined = self.ground.examine_commits(&raws, &mut self.together).into_iter().map(|examined| Examined {
+            signer: examined.signer.map(|signer| self.signers.share(signer)),
+            ..examined
+        });
+        let refused = others.into_iter().map(|(id, _)| {
             let problem = Problem::new(&rule::malformed_object::RULE, "does not have the hash it goes by");
-            return (id, Examined::refused(problem));
-        }
-        let mut examined = ground.examine_commit(raw);
-        examined.signer = examined.signer.map(|signer| signers.share(signer));
-        (id, examined)
-    })
+            (id, Examined::refused(problem))
+        });
+        genuine.iter().map(|(id, _)| *id).zip(examined).chain(refused).collect()
+    }
+}
+
+/// From the system. Without it signatures are checked one by one.
+fn random_seed() -> Option<[u8; 32]> {
+    let mut seed = [0; 32];
+    let filled = rustix::rand::getrandom(&mut seed, rustix::rand::GetRandomFlags::empty());
+    (filled == Ok(seed.len())).then_some(seed)
 }

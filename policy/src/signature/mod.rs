@@ -5,6 +5,7 @@
 //! today is for the rules; whether the key may is judged here.
 
 pub(crate) mod armor;
+mod ed25519;
 mod oid;
 pub mod openpgp;
 pub mod payload;
@@ -16,6 +17,7 @@ mod ssh_certificate;
 pub(crate) mod ssh_wire;
 #[cfg(test)]
 pub(crate) mod tests;
+pub mod together;
 pub mod x509;
 
 use crate::id::{Fingerprint, KeyHandle, PersonId};
@@ -30,6 +32,7 @@ use serde::{Deserialize, Serialize};
 use settings::Settings;
 use std::fmt;
 use std::sync::Arc;
+use together::Checks;
 
 /// Bytes of a signature block. An RSA-8192 certificate chain needs a tenth of it.
 pub const MAX_SIGNATURE: usize = 128 * 1024;
@@ -88,6 +91,16 @@ pub trait X509Verifier: Sync {
 /// Anything else is a [`Problem`]. Findings about a key whose signature did verify are inside
 /// [`SignedBy::problems`].
 pub fn verify(payload: &Payload<'_>, signature: &[u8], context: &Context<'_>) -> Result<SignedBy, Problem> {
+    verify_as(payload, signature, context, Checks::AT_ONCE)
+}
+
+/// As [`verify`], each signature checked when `checks` says.
+pub(crate) fn verify_as(
+    payload: &Payload<'_>,
+    signature: &[u8],
+    context: &Context<'_>,
+    checks: Checks<'_>,
+) -> Result<SignedBy, Problem> {
     if signature.len() > MAX_SIGNATURE {
         let reason = format!("has a signature of {} bytes; the limit is {MAX_SIGNATURE}", signature.len());
         return Err(Problem::new(&limit_exceeded::RULE, reason));
@@ -95,9 +108,9 @@ pub fn verify(payload: &Payload<'_>, signature: &[u8], context: &Context<'_>) ->
     match armor::label(signature)? {
         Label::OpenPgp => {
             context.allows(Format::OpenPgp)?;
-            openpgp::verify(payload, signature, context)
+            openpgp::verify(payload, signature, context, checks)
         }
-        Label::Ssh => ssh::verify(payload, signature, context),
+        Label::Ssh => ssh::verify(payload, signature, context, checks),
         Label::X509 => {
             context.allows(Format::X509)?;
             context.x509.verify(payload, signature, context)

@@ -326,10 +326,22 @@ const SMALL_ORDER: [[u8; 32]; 5] = {
 };
 
 fn is_weak_ed25519(point: &[u8; 32]) -> bool {
+    !is_canonical_ed25519(point) || SMALL_ORDER.contains(&ordinate(point))
+}
+
+/// Whether a point has no other form than this: `y` is below the prime, and an `x` of nothing has no sign.
+pub(super) fn is_canonical_ed25519(point: &[u8; 32]) -> bool {
+    let y = ordinate(point);
+    let [_, one, minus_one, ..] = SMALL_ORDER;
+    let signed = *point != y;
+    y.iter().rev().lt(FIELD.iter().rev()) && !(signed && (y == one || y == minus_one))
+}
+
+/// The `y` of a point without the sign of `x`.
+fn ordinate(point: &[u8; 32]) -> [u8; 32] {
     let mut y = *point;
     y[31] &= 0x7f;
-    let canonical = y.iter().rev().lt(FIELD.iter().rev());
-    !canonical || SMALL_ORDER.contains(&y)
+    y
 }
 
 #[cfg(test)]

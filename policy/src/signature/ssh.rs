@@ -2,10 +2,11 @@
 
 use super::armor::{self, Label};
 use super::payload::Payload;
-use super::primitive::Hash;
+use super::primitive::{Hash, VerifyKey};
 use super::registration::{Refusal, Registration};
 use super::ssh_wire::{BadSignature, Garbled, KeyType, PublicKey, RawSignature, Reader, Touch};
 use super::ssh_wire::{fingerprint, put_string};
+use super::together::Checks;
 use super::{Context, Format, SignedBy, broken_keyring, ssh_certificate, unknown};
 use crate::id::{Fingerprint, KeyHandle};
 use crate::keyring::{Material, SshKey};
@@ -81,7 +82,12 @@ fn plain_key(kind: KeyType, blob: &[u8]) -> Result<PublicKey<'_>, Garbled> {
     Ok(key)
 }
 
-pub(super) fn verify(payload: &Payload<'_>, signature: &[u8], context: &Context<'_>) -> Result<SignedBy, Problem> {
+pub(super) fn verify(
+    payload: &Payload<'_>,
+    signature: &[u8],
+    context: &Context<'_>,
+    checks: Checks<'_>,
+) -> Result<SignedBy, Problem> {
     let bytes = armor::decode(signature, Label::Ssh)?;
     let envelope = Envelope::read(&bytes, context)?;
     let Ok(name) = Reader::new(envelope.public_key).text() else {
@@ -89,7 +95,7 @@ pub(super) fn verify(payload: &Payload<'_>, signature: &[u8], context: &Context<
     };
     if let Some(kind) = KeyType::of_certificate(name) {
         context.allows(Format::SshCertificate)?;
-        return ssh_certificate::verify(kind, &envelope, payload, context);
+        return ssh_certificate::verify(kind, &envelope, payload, context, checks);
     }
     context.allows(Format::Ssh)?;
     let Some(kind) = KeyType::of_key(name) else {
@@ -110,7 +116,7 @@ pub(super) fn verify(payload: &Payload<'_>, signature: &[u8], context: &Context<
         Material::Ssh(registered) if registered.blob == envelope.public_key => {
             let application = registered.application.as_deref();
             envelope
-                .check(kind, &registered.verify, application, payload, context)
+                .check(kind, (&registered.verify, application), payload, context, checks)
                 .map_err(|problem| problem.with_key(&name))?;
         }
         _ => return Err(broken_keyring("a key is not what its fingerprint says")),
@@ -180,17 +186,17 @@ impl<'a> Envelope<'a> {
     pub fn check(
         &self,
         kind: KeyType,
-        key: &super::primitive::VerifyKey,
-        application: Option<&str>,
+        (key, application): (&VerifyKey, Option<&str>),
         payload: &Payload<'_>,
         context: &Context<'_>,
+        checks: Checks<'_>,
     ) -> Result<(), Problem> {
         let signature = RawSignature::read(kind, self.signature).map_err(bad_label)?;
         if let Some(problem) = context.settings.key_problem(key) {
             return Err(problem);
         }
         let data = self.signed_data(payload).map_err(|Garbled| malformed("is too long to sign"))?;
-        if !signature.is_by(key, application, &data) {
+        if !signature.is_by((key, application), &data, checks) {
             let reason = "has an SSH signature that does not fit its bytes: it was changed after signing, or the signature was taken from elsewhere";
             return Err(Problem::new(&bad_signature::RULE, reason));
         }

@@ -3,6 +3,7 @@
 use super::payload::Payload;
 use super::ssh::{Envelope, bad_label, malformed};
 use super::ssh_wire::{BadSignature, Garbled, KeyType, PublicKey, RawSignature, Reader, fingerprint};
+use super::together::Checks;
 use super::{Context, Format, SignedBy, broken_keyring, unreadable};
 use crate::id::{Email, KeyHandle, PersonId};
 use crate::keyring::{Authority, Material, Person};
@@ -74,6 +75,7 @@ pub(super) fn verify(
     envelope: &Envelope<'_>,
     payload: &Payload<'_>,
     context: &Context<'_>,
+    checks: Checks<'_>,
 ) -> Result<SignedBy, Problem> {
     let certificate = Certificate::read(kind, envelope.public_key)
         .map_err(|Garbled| malformed("holds an SSH certificate that is garbled"))?;
@@ -83,7 +85,7 @@ pub(super) fn verify(
             "is signed with an SSH host certificate, which names no person",
         ));
     }
-    let authority = trusted(&certificate, context)?;
+    let authority = trusted(&certificate, context, checks)?;
     let verify_required = options(certificate.critical_options)?;
     let person = named(&certificate.principals, context)?;
 
@@ -95,7 +97,7 @@ pub(super) fn verify(
     let name = plain.ok_or_else(|| malformed("holds an SSH certificate that is garbled"))?;
     let blame = |problem: Problem| problem.of(&person.id).with_key(&name);
     envelope
-        .check(kind, &key, certificate.key.application, payload, context)
+        .check(kind, (&key, certificate.key.application), payload, context, checks)
         .map_err(|problem| problem.with_key(&name))?;
     if verify_required && !kind.is_security_key() {
         let reason = "is signed with an SSH certificate that asks for the PIN of a security key, which its key is not";
@@ -135,7 +137,7 @@ fn time(seconds: u64) -> Time {
 }
 
 /// The registered authority that signed the certificate, itself with a plain key.
-fn trusted(certificate: &Certificate<'_>, context: &Context<'_>) -> Result<Authority, Problem> {
+fn trusted(certificate: &Certificate<'_>, context: &Context<'_>, checks: Checks<'_>) -> Result<Authority, Problem> {
     let untrusted = |what: &str| {
         let reason = format!("is signed with an SSH certificate {what}");
         Problem::new(&untrusted_chain::RULE, reason)
@@ -158,7 +160,7 @@ fn trusted(certificate: &Certificate<'_>, context: &Context<'_>) -> Result<Autho
     if let Some(problem) = context.settings.key_problem(&key.verify) {
         return Err(problem.with_key(&name));
     }
-    if !signature.is_by(&key.verify, key.application.as_deref(), certificate.signed) {
+    if !signature.is_by((&key.verify, key.application.as_deref()), certificate.signed, checks) {
         return Err(untrusted(&format!("that {name} did not sign")).with_key(&name));
     }
     Ok(authority.clone())

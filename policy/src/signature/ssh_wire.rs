@@ -4,7 +4,8 @@
 //! certificates nested in certificates as deep as they go, and wants a certificate's extensions in an order that
 //! OpenSSH does not ask for.
 
-use super::primitive::{Curve, Hash, Numbers, VerifyKey};
+use super::primitive::{Curve, Hash, Numbers, Signed, VerifyKey};
+use super::together::Checks;
 use crate::id::Fingerprint;
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 
@@ -301,17 +302,17 @@ impl<'a> RawSignature<'a> {
 
     /// Whether `key` made this signature over `message`. A security key signs a digest of it,
     /// bound to its application, the flags and the counter.
-    pub fn is_by(&self, key: &VerifyKey, application: Option<&str>, message: &[u8]) -> bool {
-        use super::primitive::Signed;
+    pub fn is_by(&self, (key, application): (&VerifyKey, Option<&str>), message: &[u8], checks: Checks<'_>) -> bool {
+        let verify = |message| checks.verify(key, self.hash, Signed::Message(message), &self.numbers).is_ok();
         match (self.touch, application) {
-            (None, None) => key.verify(self.hash, Signed::Message(message), &self.numbers).is_ok(),
+            (None, None) => verify(message),
             (Some(touch), Some(application)) => {
                 let mut bound = Vec::with_capacity(69);
                 bound.extend_from_slice(Hash::Sha256.of([application.as_bytes()]).as_ref());
                 bound.push(touch.flags);
                 bound.extend_from_slice(&touch.counter.to_be_bytes());
                 bound.extend_from_slice(Hash::Sha256.of([message]).as_ref());
-                key.verify(self.hash, Signed::Message(&bound), &self.numbers).is_ok()
+                verify(&bound)
             }
             _ => false,
         }

@@ -11,6 +11,7 @@ pub use certificate::{MAX_CERTIFICATE, register, split, without_secrets};
 use super::armor::{self, Label};
 use super::payload::Payload;
 use super::primitive::{Hash, Numbers, Signed};
+use super::together::Checks;
 use super::{Context, Format, SignedBy, unknown};
 use crate::id::{Email, Fingerprint, KeyHandle};
 use crate::keyring::{Key, Material, OpenPgpCertificate, OpenPgpSigner, Person};
@@ -50,7 +51,12 @@ const ONCE: [SubpacketTag; 3] =
 /// Bytes of either subpacket area, as with GnuPG. An honest one has a hundred.
 const MAX_AREA: usize = 10_000;
 
-pub(super) fn verify(payload: &Payload<'_>, signature: &[u8], context: &Context<'_>) -> Result<SignedBy, Problem> {
+pub(super) fn verify(
+    payload: &Payload<'_>,
+    signature: &[u8],
+    context: &Context<'_>,
+    checks: Checks<'_>,
+) -> Result<SignedBy, Problem> {
     let bytes = armor::decode(signature, Label::OpenPgp)?;
     let signature = Signature::from_bytes(only_packet(&bytes)?.as_ref()).map_err(|_| garbled())?;
     let hash = acceptable(&signature, context)?;
@@ -73,7 +79,7 @@ pub(super) fn verify(payload: &Payload<'_>, signature: &[u8], context: &Context<
             refusal = Some(claimed(Problem::new(&key_not_for_signing::RULE, reason)));
         } else if let Some(problem) = context.settings.key_problem(&signer.verify) {
             refusal = Some(claimed(problem));
-        } else if signer.verify.verify(hash, Signed::Digest(&digest), &numbers.get()).is_err() {
+        } else if checks.verify(&signer.verify, hash, Signed::Digest(&digest), &numbers.get()).is_err() {
             let reason = "has an OpenPGP signature that does not fit its bytes: it was changed after signing, or the signature was taken from elsewhere";
             refusal = Some(claimed(Problem::new(&bad_signature::RULE, reason)));
         } else {

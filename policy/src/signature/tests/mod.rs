@@ -1,5 +1,6 @@
 //! Signatures by real keys and by hostile ones. Names begin with the row of the attack catalogue.
 
+mod ed25519;
 mod git;
 mod openpgp;
 mod openpgp_certificate;
@@ -10,6 +11,7 @@ use super::{Context, Format, SignedBy, payload::Payload, settings::Settings};
 use crate::id::Fingerprint;
 use crate::keyring::Person;
 use crate::signature::registration::Registration;
+use crate::signature::together::Together;
 use crate::testing::{MemoryKeyring, NoX509, key, person};
 use crate::time::Time;
 use crate::verdict::Problem;
@@ -75,7 +77,12 @@ impl Server {
 
     pub fn verify(&self, payload: &[u8], signature: impl AsRef<[u8]>) -> Result<SignedBy, Problem> {
         let context = Context { keyring: &self.keyring, settings: &self.settings, now: self.now, x509: &NoX509 };
-        super::verify(&Payload::whole(payload), signature.as_ref(), &context)
+        let found = super::verify(&Payload::whole(payload), signature.as_ref(), &context);
+        let later = Together::new(Some([7; 32])).judge(usize::MAX, |checks| {
+            super::verify_as(&Payload::whole(payload), signature.as_ref(), &context, checks)
+        });
+        assert_eq!(format!("{found:?}"), format!("{later:?}"), "the same in a batch");
+        found
     }
 
     /// `ok`, the finding that spoils a good signature, or why there is none.

@@ -1,0 +1,209 @@
+//! Many Ed25519 signatures checked at once, each by the equation that one alone is checked by: `s·B − k·A` is `R`,
+//! point for point, not only up to the cofactor.
+//!
+//! A point of the curve is the sum of one in the group of prime order `L`, in which `B` lies, and one of the eight
+//! whose order divides 8, its torsion. Keys with torsion are not taken here; then `s·B − k·A` has none, and a
+//! signature is good exactly when `R` has none either and agrees in the group of prime order.
+//!
+//! Each signature gets 128 random bits. Bit `j` says whether its `R` is in the sum `S[j]`. The batch holds when
+//! - the first [`TORSION_SUMS`] sums have no torsion, which is tested exactly, and
+//! - `Σ 2^j·S[j]`, which is `Σ z·R` with the bits read as numbers `z`, equals `Σ z·s·B − Σ z·k·A`.
+//!
+//! A batch of good signatures always holds. With a bad one among them there are two cases. Some disagree in the group
+//! of prime order: whatever the others' numbers are, at most one value in 2^128 of one such `z` lets the equation hold.
+//! Or all agree there and some `R` has torsion: of the two values of its bit, at most one leaves `S[j]` without, so
+//! that all sums are free of it at most once in 2^32.
+//!
+//! Who wants to profit from the second case needs the secret key, since all but the torsion is a signature, and wins
+//! that a malformed signature of his own is taken. Each try is a push that is refused with his name on it.
+
+use super::primitive::Hash;
+use curve25519_dalek::constants::ED25519_BASEPOINT_POINT;
+use curve25519_dalek::edwards::{CompressedEdwardsY, EdwardsPoint};
+use curve25519_dalek::scalar::Scalar;
+use curve25519_dalek::traits::{Identity, IsIdentity, VartimeMultiscalarMul};
+use std::collections::HashMap;
+
+/// Bits of a signature's random number, and thereby sums of a batch.
+const SUMS: usize = 128;
+
+/// Sums that are tested for torsion. Each test costs two thirds of a signature. A try costs a push, of which a server
+/// takes some hundred a second: 2^32 of them take months, and win nothing of worth.
+const TORSION_SUMS: usize = 32;
+
+/// Signatures whose sums are all worked out beforehand, so that each of the [`SUMS`] takes one addition for all of them:
+/// 32 sums of five points are made 128 times. Four and six are as fast.
+const GROUP: usize = 5;
+
+/// Below this a batch costs more than its signatures one by one: the sums' tests cost as much as 25 of them, the keys
+/// of fifty people as much as ten.
+pub(super) const BATCH_LEAST: usize = 64;
+
+/// Keys that are kept ready, 200 bytes each: more people do not sign the commits of one batch.
+const KEYS_MAX: usize = 4096;
+
+/// Keys that were met, ready for use, each checked once.
+#[derive(Default)]
+pub(super) struct Keys {
+    /// Places in `points`; none for keys that are no points or that have torsion.
+    places: HashMap<[u8; 32], Option<usize>>,
+    points: Vec<EdwardsPoint>,
+}
+
+impl Keys {
+    /// Makes room for those of one more batch.
+    pub fn tidy(&mut self, most: usize) {
+        if self.places.len() > most {
+            *self = Keys::default();
+        }
+    }
+
+    pub fn place(&mut self, key: &[u8; 32]) -> Option<usize> {
+        if let Some(known) = self.places.get(key) {
+            return *known;
+        }
+        let point = decoded(key).filter(is_torsion_free);
+        let place = point.map(|point| {
+            self.points.push(point);
+            self.points.len() - 1
+        });
+        self.places.insert(*key, place);
+        place
+    }
+}
+
+/// One signature: good when `s·B − k·A` is `R`.
+struct Equation {
+    /// The place of `A` among the keys.
+    key: usize,
+    r: EdwardsPoint,
+    s: Scalar,
+    k: Scalar,
+}
+
+/// Signatures that wait to be checked together, and the keys of all before them.
+#[derive(Default)]
+pub(super) struct Batch {
+    keys: Keys,
+    equations: Vec<Equation>,
+}
+
+impl Batch {
+    pub fn begin(&mut self) {
+        self.equations.clear();
+        self.keys.tidy(KEYS_MAX);
+    }
+
+    /// Takes a signature that is formed as it should be. Any other is `false`, and not in the batch.
+    pub fn take(&mut self, key: &[u8], message: &[u8], signature: &[u8; 64]) -> bool {
+        self.equation(key, message, signature).map(|equation| self.equations.push(equation)).is_some()
+    }
+
+    fn equation(&mut self, key: &[u8], message: &[u8], signature: &[u8; 64]) -> Option<Equation> {
+        let (r, s) = signature.split_first_chunk::<32>()?;
+        let s = Option::from(Scalar::from_canonical_bytes(s.try_into().ok()?))?;
+        let place = self.keys.place(key.try_into().ok()?)?;
+        let k = Hash::Sha512.of([r.as_slice(), key, message]);
+        let k = Scalar::from_bytes_mod_order_wide(k.as_ref().try_into().ok()?);
+        Some(Equation { key: place, r: decoded(r)?, s, k })
+    }
+
+    /// Whether every signature is good; for fewer than [`BATCH_LEAST`] one by one.
+    pub fn holds(&self, random: &mut Random) -> bool {
+        if self.equations.len() < BATCH_LEAST {
+            self.equations.iter().all(|equation| self.holds_alone(equation))
+        } else {
+            self.holds_together(random)
+        }
+    }
+
+    fn holds_alone(&self, Equation { key, r, s, k }: &Equation) -> bool {
+        let key = self.keys.points.get(*key);
+        key.is_some_and(|key| EdwardsPoint::vartime_double_scalar_mul_basepoint(&-k, key, s) == *r)
+    }
+
+    fn holds_together(&self, random: &mut Random) -> bool {
+        let mut base = Scalar::ZERO;
+        let mut of_keys = vec![Scalar::ZERO; self.keys.points.len()];
+        let mut sums = [EdwardsPoint::identity(); SUMS];
+        for group in self.equations.chunks(GROUP) {
+            // Where the last group has no point, none is chosen.
+            let numbers: [u128; GROUP] = std::array::from_fn(|at| if at < group.len() { random.number() } else { 0 });
+            for (equation, number) in group.iter().zip(numbers) {
+                let z = Scalar::from(number);
+                base += z * equation.s;
+                if let Some(of_key) = of_keys.get_mut(equation.key) {
+                    *of_key -= z * equation.k;
+                }
+            }
+            let subsets = Subsets::of(group);
+            for (bit, sum) in sums.iter_mut().enumerate() {
+                *sum += subsets.sum(numbers.map(|number| number >> bit & 1 == 1));
+            }
+        }
+        let mut used: Vec<(&Scalar, &EdwardsPoint)> = of_keys.iter().zip(&self.keys.points).collect();
+        used.retain(|(of_key, _)| **of_key != Scalar::ZERO);
+        used.push((&base, &ED25519_BASEPOINT_POINT));
+        let numbers = used.iter().map(|(number, _)| *number);
+        let right = EdwardsPoint::vartime_multiscalar_mul(numbers, used.iter().map(|(_, point)| *point));
+        let left = sums.iter().rev().fold(EdwardsPoint::identity(), |left, sum| left + left + sum);
+        left == right && sums.iter().take(TORSION_SUMS).all(is_torsion_free)
+    }
+}
+
+/// The sums of all subsets of a few points.
+struct Subsets([EdwardsPoint; 1 << GROUP]);
+
+impl Subsets {
+    /// At `n` stand together the points at whose places `n` has ones.
+    fn of(group: &[Equation]) -> Self {
+        let mut sums = [EdwardsPoint::identity(); 1 << GROUP];
+        for (place, equation) in group.iter().enumerate() {
+            let (without, with) = sums.split_at_mut(1 << place);
+            with.iter_mut().zip(without).for_each(|(with, without)| *with = *without + equation.r);
+        }
+        Subsets(sums)
+    }
+
+    fn sum(&self, chosen: [bool; GROUP]) -> EdwardsPoint {
+        let at = chosen.iter().rev().fold(0, |at, chosen| at << 1 | usize::from(*chosen));
+        self.0.get(at).copied().unwrap_or_default()
+    }
+}
+
+/// Numbers that nobody can foretell who does not know the seed.
+pub(super) struct Random {
+    seed: [u8; 32],
+    block: u64,
+    numbers: Vec<u128>,
+}
+
+impl Random {
+    pub fn new(seed: [u8; 32]) -> Self {
+        Random { seed, block: 0, numbers: Vec::new() }
+    }
+
+    pub fn number(&mut self) -> u128 {
+        loop {
+            if let Some(number) = self.numbers.pop() {
+                return number;
+            }
+            self.block += 1;
+            let block = Hash::Sha512.of([self.seed.as_slice(), &self.block.to_le_bytes()]);
+            self.numbers.extend(block.as_ref().as_chunks().0.iter().map(|bytes| u128::from_le_bytes(*bytes)));
+        }
+    }
+}
+
+/// The point that these bytes are the one form of. What the single check compares is that form, so that no other is
+/// equal to it.
+pub(super) fn decoded(bytes: &[u8; 32]) -> Option<EdwardsPoint> {
+    let point = CompressedEdwardsY(*bytes).decompress()?;
+    super::primitive::is_canonical_ed25519(bytes).then_some(point)
+}
+
+/// Exactly: whether `L` times the point is nothing. `-1` is `L − 1` as a number, and taken as such.
+pub(super) fn is_torsion_free(point: &EdwardsPoint) -> bool {
+    let but_one = EdwardsPoint::vartime_double_scalar_mul_basepoint(&-Scalar::ONE, point, &Scalar::ZERO);
+    (but_one + point).is_identity()
+}
