@@ -4,23 +4,27 @@ use crate::git::objects::Objects;
 use crate::git::{GitEnvironment, GitError, Repository};
 use crate::judge::ahead;
 use crate::judge::facts::Facts;
+use crate::judge::hands::Hands;
 use crate::ledger::Ledger;
 use crate::progress::Progress;
 use crate::push::{InputError, RefUpdate};
 use crate::site::{Site, Unfit};
 use crate::x509::Helper;
+use countersign_policy::id::ObjectFormat;
 use countersign_policy::judge::Ground;
 use countersign_policy::time::Time;
 use countersign_registry::PublishedKeyring;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::OnceLock;
+use std::thread::Builder;
 
 pub struct Early {
     pub updates: Result<Vec<RefUpdate>, InputError>,
     pub repository: Result<Repository, GitError>,
     /// `None` without a repository.
     pub objects: Option<Result<Objects, GitError>>,
-    /// With what was examined by it. `None`: it could not be read, and is to be tried again where that is reported.
+    /// With what was examined by it. `None`: there was nothing to examine, or it could not be read and is to be tried
+    /// again where that is reported.
     pub keyring: Option<(PublishedKeyring, Facts)>,
 }
 
@@ -35,42 +39,59 @@ pub struct Scene<'a> {
     pub progress: &'a Progress,
 }
 
-/// Opens the ledger, which takes longest, on this thread, and reads all else beside it.
-pub fn read(
-    scene: Scene<'_>,
-    updates: impl FnOnce() -> Result<Vec<RefUpdate>, InputError> + Send,
-) -> (Early, Result<Ledger, Unfit>) {
-    // A thread that cannot be had does not run what it was given.
-    let updates = Mutex::new(Some(updates));
-    let early = || {
-        let updates = updates.lock().unwrap_or_else(PoisonError::into_inner).take();
-        Early::read(scene, updates.map_or_else(|| Ok(Vec::new()), |read| read()))
-    };
-    std::thread::scope(|scope| {
-        let beside = std::thread::Builder::new().name("early".to_owned()).spawn_scoped(scope, early);
+/// What commits are examined by.
+type Basis = OnceLock<(PublishedKeyring, ObjectFormat)>;
+
+type Updates<'a> = &'a (dyn Fn() -> Result<Vec<RefUpdate>, InputError> + Sync);
+
+/// Opens the ledger, which takes longest, on this thread, reads all else beside it, and then helps to examine.
+pub fn read(scene: Scene<'_>, updates: Updates<'_>) -> (Early, Result<Ledger, Unfit>) {
+    let basis = Basis::new();
+    let hands = Hands::new(1);
+    let help = hands.help();
+    let early = |hands| Early::read(scene, updates, hands, &basis);
+    let (mut early, mut ahead, helped, ledger) = std::thread::scope(|scope| {
+        let beside = Builder::new().name("early".to_owned()).spawn_scoped(scope, move || early(hands));
         let ledger = scene.site.ledger().map(Ledger::in_a_hurry);
-        let early = match beside {
-            Ok(beside) => beside.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-            Err(_) => early(),
+        let (early, ahead, helped) = match beside {
+            Ok(beside) => {
+                let helped = help.examine(scene.progress, || scene.ground(&basis));
+                let (early, ahead) = beside.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+                (early, ahead, helped)
+            }
+            Err(_) => {
+                let (early, ahead) = early(Hands::new(0));
+                (early, ahead, Vec::new())
+            }
         };
-        (early, ledger)
-    })
+        (early, ahead, helped, ledger)
+    });
+    ahead.extend(helped);
+    early.keyring = basis.into_inner().map(|(keyring, _)| (keyring, ahead));
+    (early, ledger)
+}
+
+impl<'a> Scene<'a> {
+    fn ground(&self, basis: &'a Basis) -> Option<Ground<'a>> {
+        let (keyring, format) = basis.get()?;
+        Some(Ground { policy: &self.site.policy, keyring, x509: self.x509, now: self.received_at, format: *format })
+    }
 }
 
 impl Early {
-    fn read(scene: Scene<'_>, updates: Result<Vec<RefUpdate>, InputError>) -> Early {
-        let Scene { site, environment, cwd, received_at, x509, progress } = scene;
-        let repository = Repository::from_hook(environment, cwd);
+    /// All but the keyring, and what was examined here.
+    fn read(scene: Scene<'_>, updates: Updates<'_>, hands: Hands, basis: &Basis) -> (Early, Facts) {
+        let updates = updates();
+        let repository = Repository::from_hook(scene.environment, scene.cwd);
         let objects = repository.as_ref().ok().map(Objects::open);
-        let keyring = site.keyring().ok().map(|keyring| {
-            let (Ok(repository), Some(Ok(objects)), Ok(updates)) = (&repository, &objects, &updates) else {
-                return (keyring, Facts::default());
-            };
-            let policy = &site.policy;
-            let ground = Ground { policy, keyring: &keyring, x509, now: received_at, format: repository.format };
-            let ahead = ahead::examine(&ground, objects, updates, progress);
-            (keyring, ahead)
-        });
-        Early { updates, repository, objects, keyring }
+        let mut ahead = Facts::default();
+        if let (Ok(repository), Some(Ok(objects)), Ok(updates)) = (&repository, &objects, &updates)
+            && let Ok(keyring) = scene.site.keyring()
+            && basis.set((keyring, repository.format)).is_ok()
+            && let Some(ground) = scene.ground(basis)
+        {
+            ahead = ahead::examine(&ground, objects, updates, scene.progress, hands);
+        }
+        (Early { updates, repository, objects, keyring: None }, ahead)
     }
 }

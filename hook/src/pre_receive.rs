@@ -26,7 +26,7 @@ use countersign_policy::verdict::{
 use countersign_registry::PublishedKeyring;
 use std::io::Read;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
 /// How often a push is judged anew because the registry changed meanwhile. A bulk sync changes the epoch all
@@ -44,11 +44,12 @@ pub fn run(call: &Call, environment: &GitEnvironment, cwd: &Path, input: impl Re
     };
     let gate = Gate { call, site: &site, says: &says, received_at, started, in_transaction: false };
     let watchdog = OnceLock::new();
-    gate.pass(environment, cwd, || {
+    let input = Mutex::new(input);
+    gate.pass(environment, cwd, &|| {
         // Beside the ledger, which may hang as well as anything.
         let _ = watchdog.set(Watchdog::start(&site.policy.limits, Voice::Loud));
         crate::log::open(&site);
-        read_updates(input, &site.policy.limits)
+        read_updates(&mut *input.lock().unwrap_or_else(PoisonError::into_inner), &site.policy.limits)
     })
 }
 
@@ -96,7 +97,7 @@ impl Gate<'_> {
         &self,
         environment: &GitEnvironment,
         cwd: &Path,
-        updates: impl FnOnce() -> Result<Vec<RefUpdate>, InputError> + Send,
+        updates: &(dyn Fn() -> Result<Vec<RefUpdate>, InputError> + Sync),
     ) -> Outcome {
         let helper = self.site.x509();
         // A page in a browser shows the end of it; while a ref moves, git holds its locks.

@@ -1,6 +1,7 @@
 //! The first commits of a push, examined while the ledger still opens: what they are does not depend on it.
 
 use super::facts::{Examiner, Facts};
+use super::hands::Hands;
 use crate::git::history::Met;
 use crate::git::objects::{Found, Objects};
 use crate::progress::Progress;
@@ -10,14 +11,20 @@ use countersign_policy::judge::Ground;
 use std::collections::{HashSet, VecDeque};
 
 /// So many are examined in the time that the ledger takes; each is read once more by the walk itself.
-const AHEAD_MAX: usize = 64;
+const AHEAD_MAX: usize = 128;
 
 /// Examines commits that came with the push, from its tips downwards. Nothing is decided here: what cannot be read
 /// is left to the walk.
-pub fn examine(ground: &Ground<'_>, objects: &Objects, updates: &[RefUpdate], progress: &Progress) -> Facts {
+pub fn examine(
+    ground: &Ground<'_>,
+    objects: &Objects,
+    updates: &[RefUpdate],
+    progress: &Progress,
+    hands: Hands,
+) -> Facts {
     let before = Facts::default();
     std::thread::scope(|scope| {
-        let mut examiner = Examiner::new(scope, (ground, progress), &before);
+        let mut examiner = Examiner::new(scope, (ground, progress), &before, hands);
         let mut queue: VecDeque<_> = updates.iter().map(|update| update.new).take(AHEAD_MAX).collect();
         let mut seen = HashSet::new();
         while let Some(id) = queue.pop_front() {

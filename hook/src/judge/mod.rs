@@ -8,6 +8,7 @@ mod branch;
 pub mod carry;
 pub mod facts;
 pub mod findings;
+pub mod hands;
 mod pusher;
 pub mod refs;
 mod retire;

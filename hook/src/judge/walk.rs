@@ -1,6 +1,7 @@
 //! The commits that one update brings in: walked, examined, judged where they are to go, and put on record.
 
 use super::facts::{Examiner, Facts};
+use super::hands::Hands;
 use super::refs::RefRules;
 use super::trust::LedgerTrust;
 use super::{Case, JudgeError, Judgement, Shared, carry, walk_error};
@@ -61,7 +62,7 @@ impl Case<'_> {
             trust.passed = passed.get(&level.number());
         }
         let (walked, more) = std::thread::scope(|scope| {
-            let mut examiner = Examiner::new(scope, (&self.ground, self.progress), facts);
+            let mut examiner = Examiner::new(scope, (&self.ground, self.progress), facts, Hands::new(0));
             let history = new_commits(
                 (self.objects, self.repository.format),
                 &[new],

@@ -323,8 +323,8 @@ fn a_key_is_looked_at_once_and_many_keys_are_forgotten() {
 /// One of the kinds above.
 fn any_signature() -> impl Strategy<Value = Made> {
     let good = (0..9_u64, any::<u64>()).prop_map(|(pair, n)| Pair::new(pair).sign(n));
-    let changed = (0..9_u64, any::<u64>(), any::<u64>())
-        .prop_map(|(pair, n, by)| Pair::new(pair).sign(n).moved(scalar(by)));
+    let changed =
+        (0..9_u64, any::<u64>(), any::<u64>()).prop_map(|(pair, n, by)| Pair::new(pair).sign(n).moved(scalar(by)));
     let torsion = (0..9_u64, any::<u64>(), 0..8_usize).prop_map(|(pair, n, at)| Pair::new(pair).sign_with(n, at));
     let mixed = (any::<u64>(), 0..8_usize, 0..8_usize).prop_map(|(n, at, in_r)| Pair::with(3, at).sign_with(n, in_r));
     let noise = (0..9_u64, any::<[u8; 32]>(), any::<[u8; 32]>())
