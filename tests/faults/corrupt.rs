@@ -268,8 +268,12 @@ fn corrupt_ledger() {
     let restore = || {
         for entry in std::fs::read_dir(stage.ledger_folder()).expect("the folder") {
             let path = entry.expect("an entry").path();
-            if path.is_dir() && !path.is_symlink() { std::fs::remove_dir(&path) } else { std::fs::remove_file(&path) }
-                .expect("a file of the ledger");
+            if path.is_dir() && !path.is_symlink() {
+                std::fs::remove_dir_all(&path)
+            } else {
+                std::fs::remove_file(&path)
+            }
+            .expect("a file of the ledger");
         }
         must(Command::new("cp").arg("-a").arg(format!("{}/.", kept.display())).arg(stage.ledger_folder()));
     };
