@@ -347,6 +347,35 @@ mod tests {
         assert_eq!(at(on_time, ahead), ["time-skew"]);
     }
 
+    /// More than are checked together at least, of every kind that the batch could see differently.
+    #[test]
+    fn c30_many_commits_are_examined_as_one_by_one() {
+        let scene = Scene::new();
+        let headers = |n: i64| {
+            let alice = |role, n| line(role, "alice@example.com", NOW - n);
+            [TREE, PARENT, &alice("author", n), &alice("committer", n)].concat()
+        };
+        let signed = |n: i64| scene.signed(&headers(n), "m\n");
+        let good: Vec<Vec<u8>> = (0..100).map(signed).collect();
+        let mut mixed = good.clone();
+        mixed[20] = String::from_utf8(signed(20)).unwrap().replace("\nm\n", "\nchanged\n").into_bytes();
+        mixed[40] = format!("{}\nm\n", headers(40)).into_bytes();
+        mixed[60] = b"tree x\n".to_vec();
+        mixed[80] = Scene::new().signed(&headers(80), "m\n");
+        for (commits, expected) in
+            [(good, vec![]), (mixed, vec!["bad-signature", "unsigned", "malformed-object", "unknown-key"])]
+        {
+            let raws: Vec<&[u8]> = commits.iter().map(Vec::as_slice).collect();
+            scene.on_ground(|ground| {
+                let together = ground.examine_commits(&raws, &mut Together::new(Some([7; 32])));
+                let alone: Vec<Examined> = raws.iter().map(|raw| ground.examine_commit(raw)).collect();
+                assert_eq!(format!("{together:?}"), format!("{alone:?}"));
+                assert_eq!(together.iter().flat_map(ids).collect::<Vec<_>>(), expected);
+                assert_eq!(together.iter().filter(|it| it.signer.is_none()).count(), expected.len());
+            });
+        }
+    }
+
     #[test]
     fn a_commit_has_as_many_parents_as_the_policy_allows() {
         let scene = Scene::under("limits: {parents: 3}\n");
