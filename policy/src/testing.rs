@@ -4,7 +4,9 @@ use crate::id::{Account, Email, KeyHandle, PersonId};
 use crate::keyring::{Authorities, Authority, Change, Held, Key, Keyring, KeyringError, Lifecycle, Person};
 use crate::rule::verifier_unavailable;
 use crate::signature::payload::Payload;
+use crate::signature::primitive::{Hash, Numbers, Signed, VerifyKey};
 use crate::signature::registration::Registration;
+use crate::signature::together::Together;
 use crate::signature::{Context, SignedBy, X509Verifier};
 use crate::time::{Span, Time};
 use crate::verdict::Problem;
@@ -129,6 +131,16 @@ pub fn authority(registration: Registration) -> Authority {
         compromised: None,
         material: registration.material,
     }
+}
+
+/// How a large push checks Ed25519 signatures: key, message and signature of each. Whether all are good.
+pub fn are_good_together(signed: &[(&[u8], &[u8], &[u8; 64])], together: &mut Together) -> bool {
+    together.judge(signed.len(), |checks| {
+        signed.iter().all(|(key, message, signature)| {
+            let key = VerifyKey::Ed25519 { point: key.to_vec() };
+            checks.verify(&key, Hash::Sha512, Signed::Message(message), &Numbers::Ed25519(signature)).is_ok()
+        })
+    })
 }
 
 /// The X.509 helper of a server that has none.

@@ -1,5 +1,6 @@
-//! The arithmetic alone: the primitive that the hook uses, on all cores, over as many signatures of the same keys.
-//! Keys are parsed before the clock starts, and nothing else is read, hashed or looked up.
+//! The arithmetic alone: the primitives that the hook uses, on all cores, over as many signatures of the same keys: one
+//! by one, and for many Ed25519 signatures together. Nothing is read or looked up, and nothing hashed but what is part
+//! of the signature; one by one, keys are parsed before the clock starts.
 
 use crate::authors::Kind;
 use crate::timing::millis;
@@ -7,6 +8,8 @@ use aws_lc_rs::digest::{Digest, SHA512, digest};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa;
 use aws_lc_rs::signature::{self as aws, KeyPair, ParsedPublicKey};
+use countersign_policy::signature::together::Together;
+use countersign_policy::testing::are_good_together;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 type Sign = Box<dyn Fn(&[u8]) -> Vec<u8>>;
@@ -22,6 +25,8 @@ struct Signed {
 pub struct Limit {
     keys: Vec<ParsedPublicKey>,
     signed: Vec<Signed>,
+    /// Of Ed25519, which the hook checks together where there are many.
+    points: Vec<Vec<u8>>,
     /// The message stands for its own digest: RSA and ECDSA sign that.
     by_digest: bool,
 }
@@ -30,16 +35,24 @@ pub struct Limit {
 const SSH_MESSAGE: usize = 97;
 const DIGEST: usize = 64;
 
+/// Signatures of one batch: about what the hook takes at once.
+const TOGETHER: usize = 400;
+
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 impl Limit {
     /// `None` for X.509, which another program verifies.
     pub fn of(kind: Kind, people: usize, count: usize) -> Option<Limit> {
-        let mut keys = Vec::new();
+        let (mut keys, mut points) = (Vec::new(), Vec::new());
         let mut signers: Vec<Sign> = Vec::new();
         for _ in 0..people {
             let (key, sign): (ParsedPublicKey, Sign) = match kind {
                 Kind::SshEd25519 | Kind::OpenPgpEd25519 => {
                     let pair = aws::Ed25519KeyPair::generate().expect("a key");
                     let key = ParsedPublicKey::new(&aws::ED25519, pair.public_key().as_ref()).expect("a key");
+                    points.push(pair.public_key().as_ref().to_vec());
                     (key, Box::new(move |message| pair.sign(message).as_ref().to_vec()))
                 }
                 Kind::SshP256 => {
@@ -75,13 +88,13 @@ impl Limit {
             Signed { key, signature: signers[key](&message), message }
         });
         let by_digest = matches!(kind, Kind::OpenPgpRsa3072 | Kind::OpenPgpRsa4096);
-        Some(Limit { signed: signed.collect(), keys, by_digest })
+        Some(Limit { signed: signed.collect(), keys, points, by_digest })
     }
 
-    /// Milliseconds to verify all, on all cores.
+    /// Milliseconds to verify all one by one, on all cores.
     pub fn millis(&self) -> f64 {
         const TAKE: usize = 32;
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = threads();
         let next = AtomicUsize::new(0);
         let digests: Vec<Option<Digest>> = self.signed.iter().map(|signed| self.digest(&signed.message)).collect();
         millis(|| {
@@ -105,6 +118,37 @@ impl Limit {
             });
         })
         .0
+    }
+
+    /// Whether there are so many that the hook checks them together.
+    pub fn is_together(&self) -> bool {
+        !self.points.is_empty() && self.signed.len() >= TOGETHER * threads()
+    }
+
+    /// Milliseconds to check all together, on all cores: each has its share in batches as large as the hook's largest.
+    /// What must not be known before, the random numbers, is part of it, and the keys are, once on each core.
+    pub fn millis_together(&self) -> f64 {
+        let share = self.signed.len().div_ceil(threads());
+        let batch = share.div_ceil(share.div_ceil(TOGETHER));
+        let signed: Vec<(&[u8], &[u8], &[u8; 64])> = self.signed.iter().map(|signed| self.bytes(signed)).collect();
+        millis(|| {
+            std::thread::scope(|scope| {
+                for share in signed.chunks(share) {
+                    scope.spawn(move || {
+                        let mut together = Together::new(Some([7; 32]));
+                        for batch in share.chunks(batch) {
+                            assert!(are_good_together(batch, &mut together), "good signatures");
+                        }
+                    });
+                }
+            });
+        })
+        .0
+    }
+
+    fn bytes<'a>(&'a self, signed: &'a Signed) -> (&'a [u8], &'a [u8], &'a [u8; 64]) {
+        let signature = signed.signature.as_slice().try_into().expect("64 bytes");
+        (&self.points[signed.key], &signed.message, signature)
     }
 
     fn digest(&self, message: &[u8]) -> Option<Digest> {
