@@ -3,8 +3,11 @@
 mod common;
 
 use common::Site;
+use countersign_tests::handmade::DATE;
+use countersign_tests::handmade::object::{self, Format, Object, pack};
+use countersign_tests::handmade::signer::{Signer, SshKey};
 use countersign_tests::keys::Kind;
-use countersign_tests::process::{Outcome, run};
+use countersign_tests::process::{Outcome, must_with_input, run};
 use countersign_tests::servers::{Repository, Server};
 
 const NEVER: &str = "0000000000000000000000000000000000000000";
@@ -170,4 +173,52 @@ fn a_missing_parent_is_no_new_commit() {
     let verdict = moved.stderr.lines().find_map(|line| line.strip_prefix("verdict ")?.split(' ').next());
     let audit = site.ask(&["audit", "push", verdict.expect("a verdict")]);
     assert_eq!(audit["commits"]["judged"], 1, "{audit}");
+}
+
+/// Signatures that come together in a large push.
+const MANY: usize = 600;
+
+/// Commits in a row by one key; of each that is `changed` the message, after it was signed.
+fn signed_in_a_row(key: &SshKey, changed: &[usize]) -> Vec<Object> {
+    let tree = Object::tree(Format::Sha1, &[]);
+    let who = format!("alice <alice@example.com> {DATE} +0000");
+    let mut parent = String::new();
+    let commits: Vec<Object> = (0..MANY)
+        .map(|number| {
+            let headers = format!("tree {}\n{parent}author {who}\ncommitter {who}\n", tree.id);
+            let signature = key.sign(format!("{headers}\n{number}\n").as_bytes()).trim_end().replace('\n', "\n ");
+            let message = if changed.contains(&number) { "changed".to_owned() } else { number.to_string() };
+            let commit = format!("{headers}gpgsig {signature}\n\n{message}\n");
+            let commit = Object::new(Format::Sha1, object::Kind::Commit, commit);
+            parent = format!("parent {}\n", commit.id);
+            commit
+        })
+        .collect();
+    std::iter::once(tree.clone()).chain(commits).collect()
+}
+
+/// They are checked together, and what is found is what each is by itself.
+#[test]
+fn bad_signatures_among_many_are_found_and_no_others() {
+    let mut site = Site::new();
+    let app = site.repository("app");
+    site.install(&app);
+    let alice = site.member("alice", Kind::SshEd25519, &app);
+    let key = SshKey::named("alice");
+    let file = alice.station.folder().join("by-hand.pub");
+    std::fs::write(&file, key.line()).expect("a public key");
+    site.sync(&["key", "add", "alice", "--ssh", &file.to_string_lossy()]);
+    for changed in [&[450][..], &[3, 299, 300], &[]] {
+        let objects = signed_in_a_row(&key, changed);
+        must_with_input(alice.station.git().args(["index-pack", "--stdin"]), &pack(Format::Sha1, &objects));
+        let tip = objects.last().expect("a commit");
+        let pushed = site.push(&alice, &[&format!("{}:refs/heads/main", tip.id)]);
+        assert_eq!(pushed.succeeded(), changed.is_empty(), "{}", pushed.stderr);
+        let all = format!("{} of {MANY} new commits cannot come in", changed.len());
+        assert_eq!(pushed.stderr.contains(&all), !changed.is_empty(), "{}", pushed.stderr);
+        for number in changed {
+            let said = pushed.stderr.lines().find(|line| line.contains(&objects[number + 1].id[..7]));
+            assert!(said.is_some_and(|line| line.contains("[bad-signature]")), "{number}: {}", pushed.stderr);
+        }
+    }
 }
