@@ -30,7 +30,7 @@ pub struct Early {
 
 /// Where and when the push is.
 #[derive(Clone, Copy)]
-pub struct Scene<'a> {
+pub struct Given<'a> {
     pub site: &'a Site,
     pub environment: &'a GitEnvironment,
     pub cwd: &'a Path,
@@ -45,17 +45,17 @@ type Basis = OnceLock<(PublishedKeyring, ObjectFormat)>;
 type Updates<'a> = &'a (dyn Fn() -> Result<Vec<RefUpdate>, InputError> + Sync);
 
 /// Opens the ledger, which takes longest, on this thread, reads all else beside it, and then helps to examine.
-pub fn read(scene: Scene<'_>, updates: Updates<'_>) -> (Early, Result<Ledger, Unfit>) {
+pub fn read(given: Given<'_>, updates: Updates<'_>) -> (Early, Result<Ledger, Unfit>) {
     let basis = Basis::new();
     let hands = Hands::new(1);
     let help = hands.help();
-    let early = |hands| Early::read(scene, updates, hands, &basis);
+    let early = |hands| Early::read(given, updates, hands, &basis);
     let (mut early, mut ahead, helped, ledger) = std::thread::scope(|scope| {
         let beside = Builder::new().name("early".to_owned()).spawn_scoped(scope, move || early(hands));
-        let ledger = scene.site.ledger().map(Ledger::in_a_hurry);
+        let ledger = given.site.ledger().map(Ledger::in_a_hurry);
         let (early, ahead, helped) = match beside {
             Ok(beside) => {
-                let helped = help.examine(scene.progress, || scene.ground(&basis));
+                let helped = help.examine(given.progress, || given.ground(&basis));
                 let (early, ahead) = beside.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
                 (early, ahead, helped)
             }
@@ -71,7 +71,7 @@ pub fn read(scene: Scene<'_>, updates: Updates<'_>) -> (Early, Result<Ledger, Un
     (early, ledger)
 }
 
-impl<'a> Scene<'a> {
+impl<'a> Given<'a> {
     fn ground(&self, basis: &'a Basis) -> Option<Ground<'a>> {
         let (keyring, format) = basis.get()?;
         Some(Ground { policy: &self.site.policy, keyring, x509: self.x509, now: self.received_at, format: *format })
@@ -80,17 +80,17 @@ impl<'a> Scene<'a> {
 
 impl Early {
     /// All but the keyring, and what was examined here.
-    fn read(scene: Scene<'_>, updates: Updates<'_>, hands: Hands, basis: &Basis) -> (Early, Facts) {
+    fn read(given: Given<'_>, updates: Updates<'_>, hands: Hands, basis: &Basis) -> (Early, Facts) {
         let updates = updates();
-        let repository = Repository::from_hook(scene.environment, scene.cwd);
+        let repository = Repository::from_hook(given.environment, given.cwd);
         let objects = repository.as_ref().ok().map(Objects::open);
         let mut ahead = Facts::default();
         if let (Ok(repository), Some(Ok(objects)), Ok(updates)) = (&repository, &objects, &updates)
-            && let Ok(keyring) = scene.site.keyring()
+            && let Ok(keyring) = given.site.keyring()
             && basis.set((keyring, repository.format)).is_ok()
-            && let Some(ground) = scene.ground(basis)
+            && let Some(ground) = given.ground(basis)
         {
-            ahead = ahead::examine(&ground, objects, updates, scene.progress, hands);
+            ahead = ahead::examine(&ground, objects, updates, given.progress, hands);
         }
         (Early { updates, repository, objects, keyring: None }, ahead)
     }

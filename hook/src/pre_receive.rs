@@ -104,25 +104,22 @@ impl Gate<'_> {
         let heard = !self.in_transaction && self.says.via.as_deref() != Some("web");
         let progress = Progress::new(self.started, heard);
         let (site, received_at) = (self.site, self.received_at);
-        let place = early::Scene { site, environment, cwd, received_at, x509: &helper, progress: &progress };
-        let (early, ledger) = early::read(place, updates);
+        let given = early::Given { site, environment, cwd, received_at, x509: &helper, progress: &progress };
+        let (mut early, ledger) = early::read(given, updates);
         let mut ledger = match ledger {
             Ok(ledger) => ledger,
             Err(unfit) => return without_ledger(self.call, self.says, self.received_at, &unfit),
         };
         let mut scene = Scene::default();
-        let updates = match &early.updates {
+        let updates = match std::mem::replace(&mut early.updates, Ok(Vec::new())) {
             // Git always names one: another program has read the lines that were meant for us.
             Ok(updates) if updates.is_empty() => {
                 let problem = Problem::new(&rule::repository_unreadable::RULE, "could not be read");
                 let problem = problem.detail("git named no ref updates on standard input".to_owned());
                 return self.refuse(scene, early.repository, &mut ledger, problem);
             }
-            Ok(updates) => updates.clone(),
-            Err(error) => {
-                let problem = unreadable(error);
-                return self.refuse(scene, early.repository, &mut ledger, problem);
-            }
+            Ok(updates) => updates,
+            Err(error) => return self.refuse(scene, early.repository, &mut ledger, unreadable(&error)),
         };
         match self.judge(&mut scene, &ledger, early, &updates, &helper, &progress) {
             Ok((judgement, dependencies)) => self.conclude(&scene, &mut ledger, judgement, &dependencies),

@@ -81,6 +81,7 @@ fn check(
     }
     let ledger = site.ledger()?;
     let now = call.clock.now();
+    site.check_clock(&ledger, now)?;
     let mut unjudged = Vec::new();
     // All updates of a push rest on one verdict.
     let mut holding = HashSet::new();
@@ -133,7 +134,7 @@ fn passed(site: &Site, repository: &Repository, updates: &[RefUpdate], now: Time
     let Some(passes) = Passes::of(site, &repository.path) else { return false };
     let holds = |update: &RefUpdate| -> Option<bool> {
         let pass = passes.take(update)?;
-        let in_time = now.since(pass.at) <= site.policy.apply_within.get();
+        let in_time = pass.is_within(site.policy.apply_within.get(), now);
         Some(in_time && pass.dependencies.broken(&site.keyring().ok()?, now).ok()?.is_none())
     };
     let all = updates.iter().all(|update| holds(update) == Some(true));

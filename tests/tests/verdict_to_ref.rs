@@ -5,7 +5,7 @@ use countersign_tests::product::Product;
 use countersign_tests::servers::{Local, Repository, Server, folder};
 use countersign_tests::workstation::{Change, Workstation};
 use std::collections::BTreeMap;
-use std::io::{PipeReader, PipeWriter, Write, pipe};
+use std::io::{PipeReader, PipeWriter, Read, Write, pipe};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -57,7 +57,8 @@ struct Scene {
     key: countersign_tests::keys::Key,
     repository: Repository,
     unsigned: String,
-    _server: Local,
+    server: Local,
+    product: Product,
 }
 
 fn scene(folder: &Path) -> Scene {
@@ -80,7 +81,7 @@ fn scene(folder: &Path) -> Scene {
     alice.branch("main", None);
     let fetched = server.git(&repository, &["fetch", "--quiet", &alice.folder().to_string_lossy(), "unsigned"]);
     assert!(fetched.succeeded(), "{fetched:?}");
-    Scene { alice, key, repository, unsigned, _server: server }
+    Scene { alice, key, repository, unsigned, server, product }
 }
 
 /// Git holds its ref locks while it waits for `reference-transaction`.
@@ -113,4 +114,32 @@ fn a_client_that_does_not_read_holds_no_lock_of_the_ledger() {
     assert!(pushed.outcome.succeeded() && begun.elapsed() < Duration::from_secs(25), "{pushed:?}");
     drop(reader);
     assert_eq!(ended(&mut child, PATIENCE), Some(1));
+}
+
+/// What pre-receive accepted a moment ago is let through once without the ledger, and no second time.
+#[test]
+fn a_pass_spares_the_ledger_while_git_holds_its_locks() {
+    let folder = folder();
+    let scene = scene(folder.path());
+    let tip = scene.alice.commit(&change("c"), Some(&scene.key.git));
+    let (mut client, writer) = pipe().expect("a pipe");
+    let fetched =
+        scene.server.git(&scene.repository, &["fetch", "--quiet", &scene.alice.folder().to_string_lossy(), "main"]);
+    assert!(fetched.succeeded(), "{fetched:?}");
+    let input = format!("{NEVER} {tip} refs/heads/topic\n");
+    let ask = |name: &str, arguments: &[&str]| {
+        let mut child = hook(&scene.repository, name, arguments, &input, writer.try_clone().expect("a pipe"));
+        ended(&mut child, PATIENCE)
+    };
+    assert_eq!(ask("pre-receive", &[]), Some(0));
+    // In place: the file stays the same one.
+    let ledger = scene.product.root().join("ledger/ledger.db");
+    std::fs::OpenOptions::new().write(true).open(&ledger).expect("the ledger").set_len(100).expect("a cut");
+    assert_eq!(ask("reference-transaction", &["prepared"]), Some(0), "passed");
+    assert_eq!(ask("reference-transaction", &["committed"]), Some(0));
+    assert_eq!(ask("reference-transaction", &["prepared"]), Some(2), "the ledger is asked, and damaged");
+    drop(writer);
+    let mut said = String::new();
+    client.read_to_string(&mut said).expect("what the hooks said");
+    assert!(said.contains("[ledger-unwritable]"), "{said}");
 }

@@ -10,7 +10,7 @@ use countersign_policy::commit::walk_header;
 use countersign_policy::judge::Ground;
 use std::collections::{HashSet, VecDeque};
 
-/// So many are examined in the time that the ledger takes; each is read once more by the walk itself.
+/// A push of a hundred commits is examined as a whole, with no pause between. Each is read once more by the walk itself.
 const AHEAD_MAX: usize = 128;
 
 /// Examines commits that came with the push, from its tips downwards. Nothing is decided here: what cannot be read

@@ -1,6 +1,8 @@
 //! What is known of the commits of a push. The walk hands over raw bytes; only the outcome is kept.
 
-use super::hands::{BATCH, Batch, Done, Hands, Worker};
+use super::batch::{BATCH, Batch};
+use super::hands::Hands;
+use super::worker::{Done, Worker};
 use crate::git::history::Met;
 use crate::progress::Progress;
 use countersign_policy::id::ObjectId;
@@ -10,9 +12,10 @@ use countersign_policy::verdict::Problem;
 use std::collections::HashMap;
 use std::thread::{Scope, ScopedJoinHandle};
 
+/// The first batches are smaller, so that all cores end a small push together.
 const FIRST_BATCH: usize = 4;
 
-/// A batch of large commits is handed over early: with all that wait and are worked on it stays below 16 MiB.
+/// A batch of large commits is handed over early.
 const BATCH_BYTES: usize = 128 * 1024;
 
 /// What is known of each commit of this push, wherever it goes.
@@ -92,7 +95,7 @@ impl<'scope, 'env> Examiner<'scope, 'env> {
                 self.known.insert(id, None);
                 self.batch.push(id, raw);
                 let enough = (self.known.len() / 8).clamp(FIRST_BATCH, BATCH);
-                if self.batch.ends.len() >= enough || self.batch.bytes.len() >= BATCH_BYTES {
+                if self.batch.commits_held() >= enough || self.batch.bytes_held() >= BATCH_BYTES {
                     self.hand_over();
                 }
                 return;
@@ -120,7 +123,7 @@ impl<'scope, 'env> Examiner<'scope, 'env> {
     /// Does what is left, waits for the others, and gives what is new. Another's panic is passed on.
     pub fn finish(mut self) -> Facts {
         let mut facts: HashMap<ObjectId, Examined> = HashMap::with_capacity(self.known.len());
-        facts.extend(self.worker.examine(&[self.batch]));
+        self.worker.examine(&[self.batch], self.progress, &mut self.done);
         self.hands.finish(&mut self.worker, self.progress, &mut self.done);
         facts.extend(self.done);
         for thread in self.threads.into_iter().flatten() {

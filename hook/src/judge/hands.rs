@@ -3,67 +3,28 @@
 //! A kernel moves a waiting thread to an idle core only after milliseconds, which is as long as a small push takes. So
 //! nobody who could examine waits for others who do.
 
-use crate::git::objects::{Kind, hash_is};
+use super::batch::Batch;
+use super::worker::{Done, Worker};
 use crate::progress::Progress;
-use countersign_policy::id::ObjectId;
-use countersign_policy::judge::{Examined, Ground};
-use countersign_policy::keyring::Person;
-use countersign_policy::rule;
-use countersign_policy::signature::together::Together;
-use countersign_policy::signature::{Format, SignedBy};
-use countersign_policy::verdict::Problem;
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use countersign_policy::judge::Ground;
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, Scope, ScopedJoinHandle};
 
-/// Commits handed over at once: enough that the hand-over costs nothing beside 30 µs a signature. The first batches
-/// are smaller, so that all workers end a small push together.
-pub(super) const BATCH: usize = 32;
+/// Batches that wait. The walk is faster than those who examine, and what signatures checked together come from is
+/// what waits: two take up to 25 batches each as long as the walk goes on.
+const WAITING: usize = 48;
 
-/// Batches that wait. The walk is faster than those who examine; what waits is held in memory, and is what signatures
-/// checked together come from: two take 17 batches each as long as the walk goes on.
-const WAITING: usize = 64;
-
-/// One takes so many batches at once that each could do so this many times: the more at once, the less a signature
-/// costs, and towards the end always fewer, so that all end together.
-const SHARES: usize = 2;
+/// Bytes that wait, and that one takes at once: commits may have a megabyte each. Of the usual size, as many batches as
+/// may wait have one together.
+const WAITING_BYTES: usize = 8 * 1024 * 1024;
+const SHARE_BYTES: usize = 2 * 1024 * 1024;
 
 /// More threads than this only wait for the disk.
 const THREADS_MAX: usize = 16;
 
-/// Raw commits, one behind the other: no allocation and no release on another thread for each.
-#[derive(Default)]
-pub(super) struct Batch {
-    pub bytes: Vec<u8>,
-    /// Where each ends.
-    pub ends: Vec<(ObjectId, usize)>,
-}
-
-impl Batch {
-    /// For commits as they usually are.
-    pub fn with_room() -> Self {
-        Batch { bytes: Vec::with_capacity(BATCH * 1024), ends: Vec::with_capacity(BATCH) }
-    }
-
-    pub fn push(&mut self, id: ObjectId, raw: &[u8]) {
-        self.bytes.extend_from_slice(raw);
-        self.ends.push((id, self.bytes.len()));
-    }
-
-    fn commits(&self) -> impl Iterator<Item = (ObjectId, &[u8])> {
-        let begins = std::iter::once(0).chain(self.ends.iter().map(|(_, end)| *end));
-        let ranges = begins.zip(&self.ends);
-        ranges.map(|(begin, (id, end))| (*id, self.bytes.get(begin..*end).unwrap_or_default()))
-    }
-}
-
-pub(super) type Done = Vec<(ObjectId, Examined)>;
-
 /// Where the walk hands over what it meets.
 pub struct Hands {
-    send: SyncSender<Batch>,
     queue: Arc<Queue>,
     /// Those of our own beside the walk and others who help.
     threads: usize,
@@ -75,13 +36,18 @@ impl std::fmt::Debug for Hands {
     }
 }
 
+/// Also when the walk ends by a panic: whoever waits for more must not wait for ever.
+impl Drop for Hands {
+    fn drop(&mut self) {
+        self.queue.close();
+    }
+}
+
 impl Hands {
     /// One for each core: the walk itself, `helpers` who will call [`Help::examine`], the others threads.
     pub fn new(helpers: usize) -> Self {
         let count = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
-        let (send, receive) = sync_channel(WAITING);
-        let queue = Queue { receive: Mutex::new(receive), waiting: AtomicUsize::new(0), hands: count };
-        Hands { send, queue: Arc::new(queue), threads: count.saturating_sub(1 + helpers) }
+        Hands { queue: Arc::new(Queue::for_hands(count)), threads: count.saturating_sub(1 + helpers) }
     }
 
     pub fn help(&self) -> Help {
@@ -96,38 +62,28 @@ impl Hands {
         progress: &'env Progress,
     ) -> Vec<ScopedJoinHandle<'scope, Done>> {
         let started = (0..self.threads).map(|_| {
-            let queue = self.queue.clone();
-            Builder::new().spawn_scoped(scope, move || {
-                let mut worker = Worker::new(ground);
-                let mut done = Vec::new();
-                while let Some(batches) = queue.share() {
-                    worker.examine_more(&batches, progress, &mut done);
-                }
-                done
-            })
+            let help = self.help();
+            Builder::new().spawn_scoped(scope, move || help.examine_on(ground, progress, None))
         });
         started.filter_map(Result::ok).collect()
     }
 
     /// Hands over, or, where too much waits, first does some of it.
     pub(super) fn take(&self, batch: Batch, worker: &mut Worker<'_>, progress: &Progress, done: &mut Done) {
-        self.queue.waiting.fetch_add(1, Ordering::Relaxed);
-        let mut batch = batch;
-        // We hold the other end ourselves, so that it is full or takes it.
-        while let Err(TrySendError::Full(back) | TrySendError::Disconnected(back)) = self.send.try_send(batch) {
-            batch = back;
-            if let Some(batches) = self.queue.share_now() {
-                worker.examine_more(&batches, progress, done);
+        let mut refused = self.queue.put(batch);
+        while let Err(batch) = refused {
+            if let Some(share) = self.queue.share_now() {
+                worker.examine(&share, progress, done);
             }
+            refused = self.queue.put(batch);
         }
     }
 
     /// There is no more. Works on what waits still.
     pub(super) fn finish(self, worker: &mut Worker<'_>, progress: &Progress, done: &mut Done) {
-        let Hands { send, queue, .. } = self;
-        drop(send);
-        while let Some(batches) = queue.share_now() {
-            worker.examine_more(&batches, progress, done);
+        self.queue.close();
+        while let Some(share) = self.queue.share_now() {
+            worker.examine(&share, progress, done);
         }
     }
 }
@@ -144,15 +100,18 @@ impl std::fmt::Debug for Help {
 impl Help {
     /// Examines until there is no more. `ground` is asked once there is something.
     pub fn examine<'a>(self, progress: &Progress, ground: impl FnOnce() -> Option<Ground<'a>>) -> Done {
+        let Some(first) = self.0.share() else { return Vec::new() };
+        let Some(ground) = ground() else { return Vec::new() };
+        self.examine_on(&ground, progress, Some(first))
+    }
+
+    fn examine_on(self, ground: &Ground<'_>, progress: &Progress, first: Option<Vec<Batch>>) -> Done {
+        let mut worker = Worker::new(ground);
         let mut done = Vec::new();
-        if let Some(first) = self.0.share()
-            && let Some(ground) = ground()
-        {
-            let mut worker = Worker::new(&ground);
-            worker.examine_more(&first, progress, &mut done);
-            while let Some(batches) = self.0.share() {
-                worker.examine_more(&batches, progress, &mut done);
-            }
+        let mut next = first.or_else(|| self.0.share());
+        while let Some(share) = next {
+            worker.examine(&share, progress, &mut done);
+            next = self.0.share();
         }
         done
     }
@@ -160,92 +119,121 @@ impl Help {
 
 /// What the walk has handed over and nobody has taken.
 struct Queue {
-    receive: Mutex<Receiver<Batch>>,
-    /// Counted before a batch is sent, so that it is never less than what is there.
-    waiting: AtomicUsize,
+    waiting: Mutex<Waiting>,
+    changed: Condvar,
     hands: usize,
 }
 
+#[derive(Default)]
+struct Waiting {
+    batches: VecDeque<Batch>,
+    bytes: usize,
+    /// There will be no more.
+    closed: bool,
+}
+
 impl Queue {
+    fn for_hands(hands: usize) -> Self {
+        Queue { waiting: Mutex::default(), changed: Condvar::new(), hands }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives the batch back where too much waits. One alone is never too much.
+    fn put(&self, batch: Batch) -> Result<(), Batch> {
+        let mut waiting = self.lock();
+        if waiting.batches.len() >= WAITING || waiting.bytes >= WAITING_BYTES {
+            return Err(batch);
+        }
+        waiting.bytes += batch.bytes_held();
+        waiting.batches.push_back(batch);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_all();
+    }
+
     /// One's share; nothing once the walk is over and all is taken.
     fn share(&self) -> Option<Vec<Batch>> {
-        let receive = self.receive.lock().unwrap_or_else(PoisonError::into_inner);
-        Some(self.with_more(receive.recv().ok()?, &receive))
+        let waiting = self.changed.wait_while(self.lock(), |waiting| waiting.batches.is_empty() && !waiting.closed);
+        waiting.unwrap_or_else(PoisonError::into_inner).share(self.hands)
     }
 
     /// The same for whoever does not wait.
     fn share_now(&self) -> Option<Vec<Batch>> {
-        let receive = self.receive.lock().unwrap_or_else(PoisonError::into_inner);
-        Some(self.with_more(receive.try_recv().ok()?, &receive))
-    }
-
-    fn with_more(&self, first: Batch, receive: &Receiver<Batch>) -> Vec<Batch> {
-        let mut batches = vec![first];
-        let more = self.waiting.load(Ordering::Relaxed) / (SHARES * self.hands);
-        batches.extend(receive.try_iter().take(more));
-        self.waiting.fetch_sub(batches.len(), Ordering::Relaxed);
-        batches
+        self.lock().share(self.hands)
     }
 }
 
-/// Who was met, each once: a history by fifty people holds fifty of these, not one for each commit.
-#[derive(Default)]
-struct Signers(HashMap<(*const Person, Format), Vec<Arc<SignedBy>>>);
-
-/// Keys and certificates of one person that are kept; others are only not shared.
-const SIGNERS_OF_ONE: usize = 16;
-
-impl Signers {
-    fn share(&mut self, signer: Arc<SignedBy>) -> Arc<SignedBy> {
-        let known = self.0.entry((Arc::as_ptr(signer.person()), signer.format())).or_default();
-        if let Some(same) = known.iter().find(|known| known.is_like(&signer)) {
-            return same.clone();
+impl Waiting {
+    /// The more at once, the less a signature costs; towards the end shares become smaller, so that all end together.
+    fn share(&mut self, hands: usize) -> Option<Vec<Batch>> {
+        let most = self.batches.len().div_ceil(hands);
+        let (mut share, mut bytes) = (Vec::new(), 0);
+        while share.len() < most && bytes < SHARE_BYTES {
+            let Some(batch) = self.batches.pop_front() else { break };
+            bytes += batch.bytes_held();
+            share.push(batch);
         }
-        if known.len() < SIGNERS_OF_ONE {
-            known.push(signer.clone());
+        self.bytes -= bytes;
+        (!share.is_empty()).then_some(share)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use countersign_policy::id::ObjectId;
+
+    fn batch(bytes: usize) -> Batch {
+        let mut batch = Batch::default();
+        batch.push(ObjectId::from_hex(&[b'a'; 40]).unwrap(), &vec![b'x'; bytes]);
+        batch
+    }
+
+    #[test]
+    fn no_more_waits_than_memory_has_room_for() {
+        let queue = Queue::for_hands(2);
+        let mut taken = 0;
+        while queue.put(batch(10)).is_ok() {
+            taken += 1;
         }
-        signer
-    }
-}
-
-/// What one thread examines with.
-pub(super) struct Worker<'a> {
-    ground: &'a Ground<'a>,
-    signers: Signers,
-    together: Together,
-}
-
-impl<'a> Worker<'a> {
-    pub fn new(ground: &'a Ground<'a>) -> Self {
-        Worker { ground, signers: Signers::default(), together: Together::new(random_seed()) }
+        assert_eq!(taken, WAITING);
+        let queue = Queue::for_hands(2);
+        let mut bytes = 0;
+        while queue.put(batch(1024 * 1024)).is_ok() {
+            bytes += 1024 * 1024;
+        }
+        assert_eq!(bytes, WAITING_BYTES);
+        assert_eq!(queue.share_now().unwrap().len(), 2, "by bytes");
+        assert!(queue.put(batch(1)).is_ok(), "there is room again");
     }
 
-    pub fn examine_more(&mut self, batches: &[Batch], progress: &Progress, done: &mut Done) {
-        let before = done.len();
-        done.extend(self.examine(batches));
-        progress.add(done.len() - before);
+    #[test]
+    fn shares_become_smaller_and_nothing_stays() {
+        let queue = Queue::for_hands(2);
+        for _ in 0..20 {
+            assert!(queue.put(batch(10)).is_ok());
+        }
+        let shares: Vec<usize> = std::iter::from_fn(|| queue.share_now()).map(|share| share.len()).collect();
+        assert_eq!(shares, [10, 5, 3, 1, 1]);
     }
 
-    pub fn examine(&mut self, batches: &[Batch]) -> Done {
-        let commits = batches.iter().flat_map(Batch::commits);
-        let (genuine, others): (Vec<_>, Vec<_>) = commits.partition(|(id, raw)| hash_is(id, Kind::Commit, raw));
-        let raws: Vec<&[u8]> = genuine.iter().map(|(_, raw)| *raw).collect();
-        let examined = self
-            .ground
-            .examine_commits(&raws, &mut self.together)
-            .into_iter()
-            .map(|examined| Examined { signer: examined.signer.map(|signer| self.signers.share(signer)), ..examined });
-        let refused = others.into_iter().map(|(id, _)| {
-            let problem = Problem::new(&rule::malformed_object::RULE, "does not have the hash it goes by");
-            (id, Examined::refused(problem))
-        });
-        genuine.iter().map(|(id, _)| *id).zip(examined).chain(refused).collect()
+    #[test]
+    fn whoever_waits_is_told_that_there_is_no_more() {
+        let hands = Hands::new(1);
+        let help = hands.help();
+        let waiting = std::thread::spawn(move || help.0.share().map(|share| share.len()));
+        assert!(hands.queue.put(batch(10)).is_ok());
+        assert_eq!(waiting.join().unwrap(), Some(1));
+        let help = hands.help();
+        let waiting = std::thread::spawn(move || help.0.share().map(|share| share.len()));
+        drop(hands);
+        assert_eq!(waiting.join().unwrap(), None);
     }
-}
-
-/// From the system. Without it signatures are checked one by one.
-fn random_seed() -> Option<[u8; 32]> {
-    let mut seed = [0; 32];
-    let filled = rustix::rand::getrandom(&mut seed, rustix::rand::GetRandomFlags::empty());
-    (filled == Ok(seed.len())).then_some(seed)
 }

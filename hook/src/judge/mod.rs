@@ -4,6 +4,7 @@
 //! Only what a commit is, wherever it goes, is found out once for the whole push.
 
 pub mod ahead;
+mod batch;
 mod branch;
 pub mod carry;
 pub mod facts;
@@ -15,6 +16,7 @@ mod retire;
 mod tags;
 mod trust;
 mod walk;
+mod worker;
 
 use crate::forge::{ForgeKind, ServerSays};
 use crate::git::Repository;

@@ -42,9 +42,10 @@ impl Ledger {
             Err(error) => return Err(io(error)),
         }
         lock_file(path)?;
+        let wal = Wal::of(path);
         let mut connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | PLAIN)?;
         configure(&connection)?;
-        let wal = Wal::watch(path, &mut connection)?;
+        wal.watch(&mut connection)?;
         let journal: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
         if journal != "wal" {
             return Err(LedgerError::Corrupt(format!("its file system allows no write-ahead log, only `{journal}`")));
@@ -65,8 +66,9 @@ impl Ledger {
 
     /// Opens an existing ledger for reading and writing, and migrates an older one.
     pub fn open(path: &Path) -> Result<Ledger, LedgerError> {
+        let wal = Wal::of(path);
         let mut connection = open_existing(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        let wal = Wal::watch(path, &mut connection)?;
+        wal.watch(&mut connection)?;
         let mut ledger = Ledger { connection, path: path.to_owned(), wal };
         if schema::version(&ledger.connection, path)? < schema::KNOWN {
             ledger.transaction(SQLITE_WAIT, |connection| {
@@ -80,12 +82,12 @@ impl Ledger {
     /// Opens an existing ledger for reports. The user must be the ledger's owner or root:
     /// a reader of a write-ahead log takes part in its shared memory.
     pub fn open_read_only(path: &Path) -> Result<Ledger, LedgerError> {
-        let mut connection = open_existing(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let wal = Wal::of(path);
+        let connection = open_existing(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         let found = schema::version(&connection, path)?;
         if found < schema::KNOWN {
             return Err(LedgerError::Corrupt(format!("format {found} is old; open it for writing once")));
         }
-        let wal = Wal::watch(path, &mut connection)?;
         Ok(Ledger { connection, path: path.to_owned(), wal })
     }
 

@@ -35,19 +35,22 @@ pub(super) struct Wal {
 }
 
 impl Wal {
-    /// Of the ledger at `path`, on its connection before anything was asked of it.
-    pub fn watch(path: &Path, connection: &mut Connection) -> Result<Self, rusqlite::Error> {
+    /// Of the ledger at `path`, before it is opened: that makes the log.
+    pub fn of(path: &Path) -> Self {
         let mut log = path.to_owned().into_os_string();
         log.push("-wal");
         let log = PathBuf::from(log);
-        let pages = Arc::new(AtomicU64::new(0));
-        let told = pages.clone();
-        connection.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages: std::ffi::c_int| {
-            told.store(u64::try_from(pages).unwrap_or(0), Ordering::Relaxed);
-            Ok(())
-        }))?;
         let new = !log.exists();
-        Ok(Wal { path: log, pages, max: WAL_MAX, new })
+        Wal { path: log, pages: Arc::default(), max: WAL_MAX, new }
+    }
+
+    /// Hears of each commit.
+    pub fn watch(&self, connection: &mut Connection) -> Result<(), rusqlite::Error> {
+        let pages = self.pages.clone();
+        connection.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, told: std::ffi::c_int| {
+            pages.store(u64::try_from(told).unwrap_or(0), Ordering::Relaxed);
+            Ok(())
+        }))
     }
 
     pub fn in_a_hurry(&mut self) {
@@ -168,8 +171,9 @@ mod tests {
         });
         assert!(!folder.path().join("ledger.db-wal").exists());
         let mut ledger = Ledger::open(&folder.path().join("ledger.db")).unwrap();
+        assert!(ledger.wal.new, "nobody knows yet that its folder is on the disk");
         ledger.write(WAIT, at(1), |w| w.note(b"second")).unwrap();
-        assert!(!ledger.wal.new);
+        assert!(!ledger.wal.new && !Ledger::open(&folder.path().join("ledger.db")).unwrap().wal.new);
         assert_eq!(ledger.head().unwrap().size, 2);
     }
 }
