@@ -9,7 +9,7 @@ pub(super) fn run(context: &Context) -> Result<Report, Failure> {
     let config = Config::read(&context.config)?;
     let service = config.serve.clone().ok_or_else(|| {
         Failure::Usage(format!(
-            "{} has no section `serve:`: deploy/keyring-sync.yaml is an example",
+            "{} has no section `serve:`: deploy/systemd/keyring-sync.yaml is an example",
             context.config.display()
         ))
     })?;
