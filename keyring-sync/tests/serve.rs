@@ -180,6 +180,58 @@ fn systemd_is_told_when_it_is_ready_and_when_it_stops() {
 }
 
 #[test]
+fn a_source_that_runs_wild_is_told_to_wait() {
+    let room = Room::new();
+    let config = room.read("keyring-sync.yaml");
+    let serve = format!("serve: {{listen: '127.0.0.1:0', requests_per_second: 1, scim: {{okta: {OWN}}}}}\n");
+    room.write("keyring-sync.yaml", &(config + &serve));
+    let service = Service::start(&room, OWN);
+    let replies: Vec<_> = (0..15).map(|_| service.send("GET", "/Users", None)).collect();
+    let passed = replies.iter().filter(|reply| reply.status == 200).count();
+    assert!((10..15).contains(&passed), "a burst passes: {passed}");
+    let waits = replies.iter().find(|reply| reply.status == 429).unwrap();
+    assert!(waits.header("retry-after").is_some_and(|seconds| seconds.parse::<u64>().is_ok_and(|seconds| seconds > 0)));
+    let attempts: Vec<u16> = (0..150).map(|_| service.raw("GET", "/scim/v2/Users", &[], None).status).collect();
+    assert!(attempts.contains(&401) && attempts.contains(&429), "attempts without a token wait too");
+}
+
+#[test]
+fn tls_is_spoken_with_the_given_certificate() {
+    let room = Room::new();
+    let made = room.shell(
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=hr.example \
+         -addext subjectAltName=DNS:hr.example -keyout tls.key -out tls.pem 2>/dev/null",
+    );
+    assert_eq!(made, "= 0\n");
+    let config = room.read("keyring-sync.yaml");
+    let tls = "{certificate: tls.pem, key: tls.key}";
+    room.write(
+        "keyring-sync.yaml",
+        &format!("{config}serve: {{listen: '127.0.0.1:0', tls: {tls}, scim: {{okta: {OWN}}}}}\n"),
+    );
+    let service = Service::start(&room, OWN);
+    let (port, token) = (service.address.port(), &service.token);
+    let ask = |protocol: &str| {
+        room.shell(&format!(
+            "printf 'POST /scim/v2/Users HTTP/1.1\\r\\nHost: hr.example\\r\\nAuthorization: Bearer {token}\\r\\nConnection: close\\r\\n\
+             Content-Length: 44\\r\\n\\r\\n{{\"userName\":\"a{protocol}\",\"externalId\":\"{protocol}\"}}' \
+             | openssl s_client -{protocol} -quiet -CAfile tls.pem -verify_return_error -verify_hostname hr.example \
+               -connect 127.0.0.1:{port} 2>&1"
+        ))
+    };
+    for protocol in ["tls1_2", "tls1_3"] {
+        let said = ask(protocol);
+        assert!(said.contains("HTTP/1.1 201 Created"), "{said}");
+        assert!(said.contains("location: https://hr.example/scim/v2/Users/"), "{said}");
+    }
+    assert!(!ask("tls1_1").contains("HTTP/1.1"), "too old");
+    room.write("tls.key", "no key");
+    assert_eq!(service.stop(), Some(0));
+    let said = room.run(&["serve"]);
+    assert!(said.contains("tls.key") && said.ends_with("= 2\n"), "{said}");
+}
+
+#[test]
 fn without_a_section_it_says_what_is_missing() {
     let room = Room::new();
     let said = room.run(&["serve"]);

@@ -158,3 +158,66 @@ fn commit(registry: &mut Registry, batch: Vec<Job>, metrics: &Metrics) {
         answer(&committed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::door::Refused;
+    use crate::event::Event;
+    use countersign_policy::keyring::Keyring;
+    use countersign_registry::PublishedKeyring;
+
+    fn hire(door: &mut Door<'_>, person: &str) -> Result<(), Refused> {
+        let line = format!(r#"{{"id":"h-{person}","source":"hr","person":"{person}","type":"hired"}}"#);
+        door.admit(Event::parse(&line, door.now()).unwrap()).map(|_| ())
+    }
+
+    /// Each hears of its own work, and what failed or panicked half done leaves nothing beside what succeeded.
+    #[test]
+    fn one_request_never_fails_another() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let (path, keyring) = (dir.path().join("registry.db"), dir.path().join("keyring"));
+        let registry = Registry::create(&path, &keyring, now()).unwrap();
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+        let (writer, thread) = Writer::start(registry, Arc::default(), runtime.handle().clone()).unwrap();
+        // Held by another writer until all of them wait, so that they share one change.
+        let mut other = Registry::open(&path, &keyring).unwrap();
+        let held = other.begin(now()).unwrap();
+        let told = runtime.block_on(async {
+            let write = |work: fn(&mut Door<'_>) -> Result<(), Refused>| {
+                let writer = writer.clone();
+                tokio::spawn(async move { writer.write(work).await })
+            };
+            let first = write(|door| hire(door, "E0"));
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            let good = write(|door| hire(door, "E1"));
+            let refused = write(|door| {
+                hire(door, "E2")?;
+                Err(Refused::UnknownPerson("E9".parse().unwrap()))
+            });
+            let panicked = write(|door| {
+                hire(door, "E3")?;
+                panic!("as planned");
+            });
+            let last = write(|door| hire(door, "E4"));
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            drop(held);
+            let mut told = Vec::new();
+            for task in [first, good, refused, panicked, last] {
+                told.push(task.await.unwrap());
+            }
+            told
+        });
+        assert!(matches!(
+            told.as_slice(),
+            [Ok(()), Ok(()), Err(WriteError::Refused(_)), Err(WriteError::Panicked), Ok(())]
+        ));
+        let published = PublishedKeyring::open(&keyring).unwrap();
+        let ids: Vec<String> = published.person_ids().unwrap().iter().map(ToString::to_string).collect();
+        assert_eq!(ids, ["E0", "E1", "E4"]);
+        drop(writer);
+        thread.join().unwrap();
+        drop(runtime);
+        assert_eq!(published.epoch(), 2, "the first alone, the others together");
+    }
+}

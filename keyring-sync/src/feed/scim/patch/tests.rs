@@ -132,3 +132,84 @@ fn nothing_is_done_by_halves() {
         "a leaver is not kept by it"
     );
 }
+
+mod any {
+    use super::*;
+    use crate::feed::scim::value;
+    use proptest::prelude::*;
+
+    fn name() -> impl Strategy<Value = String> {
+        let known = prop::sample::select(vec![
+            "active",
+            "ACTIVE",
+            "userName",
+            "name",
+            "name.givenName",
+            "emails",
+            "emails[type eq \"work\"].value",
+            "emails[type eq \"work\" and primary eq true]",
+            "externalId",
+            "id",
+            "meta",
+            "title",
+            "schemas",
+            "value",
+            "type",
+            "primary",
+            "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User",
+            "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager",
+            "employeeNumber",
+            "manager",
+        ]);
+        prop_oneof![8 => known.prop_map(str::to_owned), 1 => ".{0,12}"]
+    }
+
+    fn json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i32>().prop_map(Value::from),
+            prop::sample::select(vec!["", "True", "false", "work", "a@x.example"]).prop_map(Value::from),
+        ];
+        leaf.prop_recursive(3, 16, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::btree_map(name(), inner, 0..4)
+                    .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            ]
+        })
+    }
+
+    fn operation() -> impl Strategy<Value = Value> {
+        (prop::sample::select(vec!["add", "Replace", "remove"]), prop::option::of(name()), json())
+            .prop_map(|(op, path, value)| json!({"op": op, "path": path, "value": value}))
+    }
+
+    proptest! {
+        /// Whatever is sent is refused, or becomes a resource that reads as itself; and what says that somebody is
+        /// not active leaves nobody active.
+        #[test]
+        fn what_is_stored_reads_as_itself(operations in prop::collection::vec(operation(), 1..5)) {
+            let schemas = Schemas::load().unwrap();
+            let stored = json!({"userName": "a", "active": true, "emails": [{"type": "work", "value": "w"}]});
+            let stored = stored.as_object().unwrap();
+            let read = value::resource(&schemas, ScimKind::User, stored).unwrap();
+            prop_assert_eq!(&read, stored);
+            let mut body = Object::new();
+            body.insert("Operations".to_owned(), operations.into());
+            if let Ok(patched) = apply(&schemas, ScimKind::User, stored, &body) {
+                let again = value::resource(&schemas, ScimKind::User, &patched.resource);
+                prop_assert_eq!(again.as_ref(), Ok(&patched.resource));
+                prop_assert!(patched.spoke_of_active || patched.resource.get("active") == Some(&Value::Bool(true)));
+            }
+            let off = json!({"op": "replace", "path": "active", "value": "False"});
+            if let Some(Value::Array(operations)) = body.get_mut("Operations") {
+                operations.push(off);
+            }
+            if let Ok(patched) = apply(&schemas, ScimKind::User, stored, &body) {
+                prop_assert!(patched.spoke_of_active);
+                prop_assert_eq!(patched.resource.get("active"), Some(&Value::Bool(false)));
+            }
+        }
+    }
+}
