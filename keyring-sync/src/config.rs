@@ -1,5 +1,6 @@
 //! `keyring-sync.yaml`: where the registry is and where its keyring is published.
 
+use crate::serve::config::{BadService, RawService, Service};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +13,8 @@ pub enum ConfigError {
     Io { path: PathBuf, source: std::io::Error },
     #[error("{path}: {source}", path = path.display())]
     Yaml { path: PathBuf, source: serde_yaml::Error },
+    #[error("{path}: {source}", path = path.display())]
+    Service { path: PathBuf, source: BadService },
 }
 
 /// Checked configuration with absolute or working-folder paths.
@@ -21,6 +24,8 @@ pub struct Config {
     pub registry: PathBuf,
     /// The folder of the published keyring.
     pub keyring: PathBuf,
+    /// What `keyring-sync serve` does.
+    pub serve: Option<Service>,
 }
 
 #[derive(Deserialize)]
@@ -28,6 +33,7 @@ pub struct Config {
 struct RawConfig {
     registry: PathBuf,
     keyring: PathBuf,
+    serve: Option<RawService>,
 }
 
 impl Config {
@@ -37,7 +43,9 @@ impl Config {
         let raw: RawConfig =
             serde_yaml::from_str(&text).map_err(|source| ConfigError::Yaml { path: path.to_owned(), source })?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        Ok(Config { registry: folder.join(raw.registry), keyring: folder.join(raw.keyring) })
+        let serve = raw.serve.map(|raw| Service::check(raw, folder)).transpose();
+        let serve = serve.map_err(|source| ConfigError::Service { path: path.to_owned(), source })?;
+        Ok(Config { registry: folder.join(raw.registry), keyring: folder.join(raw.keyring), serve })
     }
 }
 

@@ -193,6 +193,32 @@ impl<'r> Door<'r> {
         self.change.commit(self.now)
     }
 
+    /// As [`Door::commit`], except that a change which no reader of the keyring can see makes no epoch.
+    pub fn settle(self) -> Result<Option<Published>, StoreError> {
+        if self.is_unchanged() {
+            return self.change.commit_unseen().map(|()| None);
+        }
+        self.commit().map(Some)
+    }
+
+    /// Does `work` whole or not at all: what it did before it failed, or panicked, never was. Others who share this
+    /// change are not touched by it.
+    pub fn attempt<T, E: From<StoreError>>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E> {
+        let before = (self.touched.clone(), self.authorities, self.taken);
+        self.change.mark()?;
+        let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(self)));
+        if let Ok(Ok(done)) = done {
+            self.change.keep()?;
+            return Ok(done);
+        }
+        (self.touched, self.authorities, self.taken) = before;
+        self.change.back()?;
+        match done {
+            Ok(refused) => refused,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+
     /// Whom the events of this change speak of, as they are now.
     pub fn touched(&self) -> Result<Vec<Person>, StoreError> {
         self.touched.iter().map(|id| self.person(id)).collect()

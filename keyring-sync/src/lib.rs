@@ -7,9 +7,11 @@ pub mod config;
 pub mod door;
 pub mod event;
 pub mod export;
+pub mod feed;
 pub mod fold;
 pub mod import;
 pub mod keys;
 pub mod report;
+pub mod serve;
 
 pub use command::{Cli, Format, init};

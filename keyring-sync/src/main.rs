@@ -15,10 +15,6 @@ const LINE_SHOWN: usize = 2000;
 
 /// Exit codes: 0 yes, 1 no, 2 could not be done, 64 wrong usage.
 fn main() -> ExitCode {
-    tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::try_from_env("KEYRING_SYNC_LOG").unwrap_or_else(|_| EnvFilter::new("warn")))
-        .with_writer(io::stderr)
-        .init();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -27,6 +23,8 @@ fn main() -> ExitCode {
             return ExitCode::from(if usage { 64 } else { 0 });
         }
     };
+    let filter = EnvFilter::try_from_env("KEYRING_SYNC_LOG").unwrap_or_else(|_| EnvFilter::new(cli.log_level()));
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(io::stderr).init();
     let format = cli.format;
     match cli.run() {
         Ok(report) => print(report, format),

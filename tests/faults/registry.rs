@@ -62,7 +62,7 @@ fn migrated(stage: &Stage, lane: &Lane) -> Row {
     let newest = version();
     let (answers, rounds) = beside(stage, lane, 30, |round| {
         let connection = Connection::open(&registry).expect("the registry");
-        connection.execute_batch("DROP TABLE epoch; PRAGMA user_version = 1").expect("the format before");
+        connection.execute_batch("DROP TABLE epoch; DROP TABLE scim_resource; DROP TABLE scim_member; DROP TABLE token; PRAGMA user_version = 1").expect("the format before");
         drop(connection);
         hire(stage, &format!("M{round}"));
         assert_eq!(version(), newest, "brought up to date");

@@ -13,4 +13,6 @@ pub use store::authority::AuthorityMark;
 pub use store::event::EventRow;
 pub use store::key::{KeyRow, Owner};
 pub use store::publication::Publication;
+pub use store::scim::{ScimKind, ScimNarrow, ScimRow};
+pub use store::token::{TOKENS_AT_ONCE, TokenRow};
 pub use store::{Change, Registry, StoreError, Tables};

@@ -8,7 +8,9 @@ mod key;
 mod kill;
 mod person;
 mod publish;
+mod serve;
 mod status;
+mod token;
 mod undo;
 
 pub use init::init;
@@ -71,6 +73,11 @@ enum Command {
     /// Bring persons and keys over from elsewhere
     #[command(subcommand)]
     Import(import::Command),
+    /// Serve HR and identity systems: SCIM 2.0, health and metrics
+    Serve,
+    /// Make and revoke the tokens of sources
+    #[command(subcommand)]
+    Token(token::Command),
     /// Publish the keyring again: confirms that it is current, and mends one that is damaged
     Publish,
     /// Write persons and keys for other programs
@@ -79,6 +86,11 @@ enum Command {
 }
 
 impl Cli {
+    /// What is logged where the environment does not say: a service tells what it does, a command only what is wrong.
+    pub fn log_level(&self) -> &'static str {
+        if matches!(self.command, Command::Serve) { "info" } else { "warn" }
+    }
+
     pub fn run(self) -> Result<Report, Failure> {
         let context = Context { config: self.config };
         match self.command {
@@ -89,6 +101,8 @@ impl Cli {
             Command::Apply(args) => apply::run(&context, &args),
             Command::Kill(args) => kill::run(&context, &args),
             Command::Undo(args) => undo::run(&context, &args),
+            Command::Serve => serve::run(&context),
+            Command::Token(command) => token::run(&context, &command),
             Command::Publish => publish::run(&context),
             Command::Import(command) => import::run(&context, command),
             Command::Export(command) => export::run(&context, &command),

@@ -105,6 +105,52 @@ const STEPS: &[&str] = &["
         epoch INTEGER PRIMARY KEY,
         committed_at INTEGER NOT NULL
     ) STRICT;
+", "
+    -- What an identity provider put over SCIM, so that it reads what it wrote. A deleted resource stays as a tombstone.
+    CREATE TABLE scim_resource (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        source TEXT NOT NULL,
+        kind TEXT NOT NULL CHECK (kind IN ('User', 'Group')),
+        id TEXT NOT NULL,
+        person TEXT,
+        name TEXT NOT NULL,
+        external_id TEXT,
+        version INTEGER NOT NULL,
+        created_at INTEGER NOT NULL,
+        modified_at INTEGER NOT NULL,
+        deleted_at INTEGER,
+        suspended INTEGER NOT NULL,
+        document TEXT NOT NULL,
+        UNIQUE (source, id)
+    ) STRICT;
+    CREATE UNIQUE INDEX scim_user_name ON scim_resource (source, kind, name)
+        WHERE deleted_at IS NULL AND kind = 'User';
+    CREATE INDEX scim_name ON scim_resource (source, kind, name) WHERE deleted_at IS NULL;
+    CREATE INDEX scim_external_id ON scim_resource (source, kind, external_id) WHERE deleted_at IS NULL;
+    CREATE INDEX scim_live ON scim_resource (source, kind, seq) WHERE deleted_at IS NULL;
+    CREATE INDEX scim_person ON scim_resource (source, person);
+    CREATE TRIGGER scim_never_goes BEFORE DELETE ON scim_resource
+        BEGIN SELECT RAISE(ABORT, 'resources are never deleted'); END;
+    CREATE TRIGGER scim_never_moves BEFORE UPDATE ON scim_resource
+        WHEN NEW.person IS NOT OLD.person OR NEW.kind <> OLD.kind OR OLD.deleted_at IS NOT NULL
+        BEGIN SELECT RAISE(ABORT, 'a resource speaks of one person for good, and a tombstone of none'); END;
+    -- Which groups name a member: an index of their documents.
+    CREATE TABLE scim_member (
+        source TEXT NOT NULL,
+        member TEXT NOT NULL,
+        group_id TEXT NOT NULL,
+        PRIMARY KEY (source, member, group_id)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX scim_member_group ON scim_member (source, group_id);
+
+    -- By which a source is known; the secret itself is nowhere.
+    CREATE TABLE token (
+        id TEXT PRIMARY KEY,
+        source TEXT NOT NULL,
+        hash BLOB NOT NULL,
+        made_at INTEGER NOT NULL,
+        ended_at INTEGER
+    ) STRICT, WITHOUT ROWID;
 "];
 
 /// Whether [`migrate`] has something to do. Fails on a database from a newer program.

@@ -8,6 +8,8 @@ pub(crate) mod key;
 mod migration;
 pub(crate) mod person;
 pub(crate) mod publication;
+pub(crate) mod scim;
+pub(crate) mod token;
 
 use crate::published::publish::{self, Published};
 use countersign_policy::keyring::KeyringError;
@@ -263,6 +265,26 @@ impl Change<'_> {
         transaction.commit()?;
         sync_folder(path)?;
         publish::publish(keyring, &Tables { connection }, now)
+    }
+
+    /// Makes durable what no reader of the keyring ever sees; neither epoch nor publication.
+    pub fn commit_unseen(self) -> Result<(), StoreError> {
+        Ok(self.transaction.commit()?)
+    }
+
+    /// A point to come back to within the change. Every mark is ended by [`Change::keep`] or [`Change::back`].
+    pub fn mark(&self) -> Result<(), StoreError> {
+        Ok(self.transaction.execute_batch("SAVEPOINT mark")?)
+    }
+
+    /// What was done since the mark stays.
+    pub fn keep(&self) -> Result<(), StoreError> {
+        Ok(self.transaction.execute_batch("RELEASE mark")?)
+    }
+
+    /// What was done since the mark never was.
+    pub fn back(&self) -> Result<(), StoreError> {
+        Ok(self.transaction.execute_batch("ROLLBACK TO mark; RELEASE mark")?)
     }
 
     /// The epoch that records written in this change belong to.

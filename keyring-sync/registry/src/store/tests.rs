@@ -3,6 +3,8 @@ use crate::published::PublishedKeyring;
 use crate::store::authority::AuthorityMark;
 use crate::store::event::EventRow;
 use crate::store::key::KeyRow;
+use crate::store::scim::{ScimKind, ScimNarrow, ScimRow};
+use crate::store::token::TokenRow;
 use countersign_policy::id::{EventId, Fingerprint, PersonId, Source};
 use countersign_policy::keyring::{Compromised, Keyring, Material, RetireReason, Retired, SshKey};
 use countersign_policy::signature::primitive::VerifyKey;
@@ -97,7 +99,7 @@ fn a_change_that_is_not_committed_never_was() {
 fn a_registry_of_the_first_schema_goes_on() {
     let (dir, mut registry) = new_registry();
     registry.begin(at(1)).unwrap().commit(at(1)).unwrap();
-    registry.connection.execute_batch("DROP TABLE epoch; PRAGMA user_version = 1").unwrap();
+    registry.connection.execute_batch("DROP TABLE epoch; DROP TABLE scim_resource; DROP TABLE scim_member; DROP TABLE token; PRAGMA user_version = 1").unwrap();
     drop(registry);
     let mut registry = reopened(&dir).unwrap();
     registry.begin(at(2)).unwrap().commit(at(2)).unwrap();
@@ -195,4 +197,85 @@ fn the_harshest_mark_of_an_authority_counts() {
     let published = authorities.ssh.first().unwrap();
     assert_eq!(published.retired, Some(Retired { at: at(8), reason: RetireReason::Retired }));
     assert_eq!(published.compromised, Some(Compromised { since: None, from: at(10) }));
+}
+
+fn resource(kind: ScimKind, id: &str, name: &str) -> ScimRow {
+    ScimRow {
+        source: Source::new("okta").unwrap(),
+        kind,
+        id: id.to_owned(),
+        person: (kind == ScimKind::User).then(|| PersonId::new("E1").unwrap()),
+        name: name.to_owned(),
+        external_id: Some(format!("x-{id}")),
+        version: 1,
+        created: at(1),
+        modified: at(2),
+        deleted: None,
+        suspended: false,
+        document: r#"{"userName":"A"}"#.to_owned(),
+    }
+}
+
+#[test]
+fn a_resource_is_read_as_it_was_put_until_it_is_a_tombstone() {
+    let (_dir, registry) = new_registry();
+    let (tables, okta) = (registry.tables(), Source::new("okta").unwrap());
+    let mut user = resource(ScimKind::User, "1", "a");
+    tables.put_scim(&user, &[]).unwrap();
+    tables.put_scim(&resource(ScimKind::Group, "2", "seniors"), &["1", "9"]).unwrap();
+    assert!(tables.put_scim(&resource(ScimKind::User, "3", "a"), &[]).is_err(), "a name is one user's");
+    (user.version, user.suspended, user.document) = (2, true, r#"{"userName":"A","active":false}"#.to_owned());
+    tables.put_scim(&user, &[]).unwrap();
+    let found = |narrow: ScimNarrow| tables.scim_matching(&okta, ScimKind::User, &narrow).unwrap().len();
+    assert_eq!(tables.scim(&okta, ScimKind::User, "1").unwrap().as_ref(), Some(&user));
+    for narrow in [ScimNarrow::All, ScimNarrow::Name("a".to_owned()), ScimNarrow::ExternalId("x-1".to_owned())] {
+        assert_eq!(found(narrow.clone()), 1, "{narrow:?}");
+    }
+    assert_eq!(tables.scim_page(&okta, ScimKind::User, 0, 10).unwrap(), (1, vec![user.clone()]));
+    assert_eq!(tables.scim_groups_of(&okta, "1").unwrap().len(), 1);
+    assert!(tables.scim(&Source::new("entra").unwrap(), ScimKind::User, "1").unwrap().is_none(), "it is its source's");
+    tables.put_scim(&resource(ScimKind::Group, "2", "seniors"), &["9"]).unwrap();
+    assert!(tables.scim_groups_of(&okta, "1").unwrap().is_empty());
+
+    user.deleted = Some(at(5));
+    tables.put_scim(&user, &[]).unwrap();
+    assert_eq!(
+        (found(ScimNarrow::All), tables.scim_of_person(&okta, user.person.as_ref().unwrap()).unwrap().len()),
+        (0, 1)
+    );
+    assert!(tables.put_scim(&user, &[]).is_err(), "a tombstone stays as it is");
+    assert!(registry.connection.execute("DELETE FROM scim_resource", []).is_err());
+    tables.put_scim(&resource(ScimKind::User, "3", "a"), &[]).unwrap();
+}
+
+#[test]
+fn a_token_is_found_by_its_id_and_ends_once() {
+    let (_dir, registry) = new_registry();
+    let tables = registry.tables();
+    let token = TokenRow {
+        id: "ab".to_owned(),
+        source: Source::new("okta").unwrap(),
+        hash: vec![1, 2],
+        made: at(1),
+        ended: None,
+    };
+    tables.add_token(&token).unwrap();
+    assert_eq!(tables.token("ab").unwrap(), Some(token));
+    assert_eq!(tables.token("cd").unwrap(), None);
+    assert!(tables.end_token("ab", at(2)).unwrap() && !tables.end_token("ab", at(3)).unwrap());
+    assert_eq!(tables.tokens().unwrap()[0].ended, Some(at(2)));
+}
+
+#[test]
+fn what_fails_within_a_change_leaves_the_rest() {
+    let (dir, mut registry) = new_registry();
+    let change = registry.begin(at(1)).unwrap();
+    for (id, keep) in [("a", true), ("b", false), ("c", true)] {
+        change.mark().unwrap();
+        change.tables().add_event(&event(id)).unwrap();
+        if keep { change.keep().unwrap() } else { change.back().unwrap() }
+    }
+    change.commit_unseen().unwrap();
+    assert_eq!(reopened(&dir).unwrap().tables().event_count().unwrap(), 2);
+    assert_eq!(PublishedKeyring::open(registry.keyring()).unwrap().epoch(), 0, "nothing to see for a reader");
 }

@@ -1,0 +1,3 @@
+//! Where word of persons comes from: one source a room.
+
+pub mod scim;

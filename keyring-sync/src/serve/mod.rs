@@ -1,0 +1,136 @@
+//! The service that HR and identity systems drive.
+//!
+//! `connection ─► guard (who, how often, how large) ─► feed ─► the one writer ─► published ─► answer`
+
+pub mod config;
+mod guard;
+mod listen;
+mod metrics;
+mod notify;
+mod rate;
+mod readers;
+pub mod token;
+mod writer;
+
+pub use guard::Caller;
+pub(crate) use guard::incident;
+pub use metrics::{Ended, Metrics};
+pub use readers::Readers;
+pub use writer::{WriteError, Writer};
+
+use crate::config::Config;
+use crate::feed::scim;
+use axum::Router;
+use axum::extract::{Extension, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use countersign_policy::time::Time;
+use countersign_registry::{Publication, Registry, StoreError};
+use std::sync::Arc;
+use std::time::SystemTime;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Why the service could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    #[error("{what}: {source}")]
+    Io { what: String, source: std::io::Error },
+    #[error("serve.tls: {0}")]
+    Tls(String),
+    #[error("{0}")]
+    Schema(#[from] scim::BadSchema),
+}
+
+pub(crate) fn now() -> Time {
+    Time::from_system(SystemTime::now())
+}
+
+/// What every handler may use.
+#[derive(Debug)]
+pub struct Shared {
+    pub writer: Writer,
+    pub readers: Readers,
+    pub metrics: Arc<Metrics>,
+    pub service: config::Service,
+}
+
+/// Serves until SIGTERM or SIGINT; what was begun is finished.
+pub fn run(config: &Config, service: config::Service) -> Result<(), ServeError> {
+    let io = |what: &str| {
+        let what = what.to_owned();
+        move |source| ServeError::Io { what, source }
+    };
+    let registry = Registry::open(&config.registry, &config.keyring)?;
+    registry.repair(now())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(io("runtime"))?;
+    let tables = registry.tables();
+    let last = |source: &countersign_policy::id::Source| Ok((source.clone(), tables.last_received(source)?));
+    let sources: Vec<_> = service.scim.keys().map(last).collect::<Result<_, StoreError>>()?;
+    let metrics = Arc::new(Metrics::new(sources.into_iter(), tables.epoch()?));
+    let tls = service.tls.as_ref().map(listen::tls).transpose()?;
+    let listen = service.listen;
+    let (writer, thread) =
+        Writer::start(registry, Arc::clone(&metrics), runtime.handle().clone()).map_err(io("writer"))?;
+    let readers = Readers::new(config.registry.clone(), config.keyring.clone());
+    let shared = Arc::new(Shared { writer, readers, metrics, service });
+    let router = router(&shared)?;
+    drop(shared);
+    runtime.block_on(async {
+        let socket = tokio::net::TcpListener::bind(listen).await.map_err(io(&format!("serve.listen {listen}")))?;
+        let mut term = signal(SignalKind::terminate()).map_err(io("SIGTERM"))?;
+        let mut int = signal(SignalKind::interrupt()).map_err(io("SIGINT"))?;
+        let at = socket.local_addr().map_err(io("serve.listen"))?;
+        tracing::info!(%at, tls = tls.is_some(), "serving");
+        notify::tell("READY=1");
+        let stop = async move {
+            tokio::select! {
+                _ = term.recv() => "SIGTERM",
+                _ = int.recv() => "SIGINT",
+            }
+        };
+        listen::serve(socket, tls, router, stop).await;
+        Ok::<(), ServeError>(())
+    })?;
+    // Connections are gone, and with them the handles: the writer ends its queue and returns.
+    drop(runtime);
+    if thread.join().is_err() {
+        tracing::error!("the writer ended in a panic");
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn router(shared: &Arc<Shared>) -> Result<Router, ServeError> {
+    let known = Router::new()
+        .route("/metrics", get(show_metrics))
+        .nest("/scim/v2", scim::routes(shared)?)
+        .fallback(scim::not_found)
+        .with_state(Arc::clone(shared));
+    let guarded = guard::guarded(known, shared);
+    let open = Router::new().route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(ready));
+    Ok(guard::outermost(open.with_state(Arc::clone(shared)).merge(guarded)))
+}
+
+async fn show_metrics(State(shared): State<Arc<Shared>>, Extension(caller): Extension<Caller>) -> Response {
+    if caller.source.as_str() != config::METRICS {
+        let reason = "only a token of `metrics` reads the metrics: keyring-sync token add metrics\n";
+        return (StatusCode::FORBIDDEN, reason).into_response();
+    }
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], shared.metrics.text()).into_response()
+}
+
+/// Ready: the registry can be read, what it holds is what is published, and its writer lives.
+async fn ready(State(shared): State<Arc<Shared>>) -> Response {
+    let read = Arc::clone(&shared);
+    let publication = tokio::task::spawn_blocking(move || read.readers.read(|registry, _| registry.publication()));
+    let reason = match publication.await {
+        Ok(Ok(Publication { registry, published })) if published != Some(registry) => "the keyring is not published\n",
+        Ok(Ok(_)) if !shared.writer.is_alive() => "the writer has ended\n",
+        Ok(Ok(_)) => return "ready\n".into_response(),
+        Ok(Err(_)) | Err(_) => "the registry cannot be read\n",
+    };
+    (StatusCode::SERVICE_UNAVAILABLE, reason).into_response()
+}
