@@ -6,7 +6,8 @@
 use crate::event::{Claim, Event, KeyName, KeyText, OPERATOR, Profile};
 use crate::fold::{fold, is_killed_for_good, retracts};
 use crate::keys::{KeyRefused, named, proven, register};
-use countersign_policy::id::{Fingerprint, PersonId};
+use crate::sources::Ranks;
+use countersign_policy::id::{Fingerprint, PersonId, Source};
 use countersign_policy::keyring::{Held, Key, Lifecycle, Person, PersonKind};
 use countersign_policy::signature::registration::Registration;
 use countersign_policy::time::Time;
@@ -73,14 +74,63 @@ pub enum Admitted {
 pub struct Door<'r> {
     change: Change<'r>,
     now: Time,
+    ranks: Ranks,
     touched: BTreeSet<PersonId>,
     authorities: bool,
     taken: usize,
+    /// Something was written that readers never see.
+    noted: bool,
+    /// What `touched` and `taken` were at the mark.
+    mark: Option<(BTreeSet<PersonId>, usize)>,
 }
 
 impl<'r> Door<'r> {
     pub fn new(change: Change<'r>, now: Time) -> Self {
-        Door { change, now, touched: BTreeSet::new(), authorities: false, taken: 0 }
+        Door {
+            change,
+            now,
+            ranks: Ranks::default(),
+            touched: BTreeSet::new(),
+            authorities: false,
+            taken: 0,
+            noted: false,
+            mark: None,
+        }
+    }
+
+    /// The ranks that sources have today. Without them no source lifts what another one said.
+    pub fn with_ranks(mut self, ranks: Ranks) -> Self {
+        self.ranks = ranks;
+        self
+    }
+
+    pub fn rank(&self, source: &Source) -> Option<u8> {
+        self.ranks.of(source)
+    }
+
+    /// From here on [`Door::back`] takes back what was taken.
+    pub(crate) fn mark(&mut self) -> Result<(), StoreError> {
+        self.mark = Some((self.touched.clone(), self.taken));
+        self.change.mark()
+    }
+
+    /// Takes back every event since the mark, which it ends.
+    pub(crate) fn back(&mut self) -> Result<(), StoreError> {
+        if let Some((touched, taken)) = self.mark.take() {
+            (self.touched, self.taken) = (touched, taken);
+        }
+        self.change.back()
+    }
+
+    /// Keeps what was taken since the mark, which it ends.
+    pub(crate) fn go_on(&mut self) -> Result<(), StoreError> {
+        self.mark = None;
+        self.change.go_on()
+    }
+
+    /// Says that something was written which readers never see, and which a commit keeps all the same.
+    pub(crate) fn note(&mut self) {
+        self.noted = true;
     }
 
     pub fn now(&self) -> Time {
@@ -99,6 +149,17 @@ impl<'r> Door<'r> {
     /// Whether there is nothing to commit. A known key with a new revocation is a change without an event.
     pub fn is_unchanged(&self) -> bool {
         self.touched.is_empty() && !self.authorities
+    }
+
+    /// Commits and publishes what readers see; of what they do not see, only commits.
+    pub fn commit_any(self) -> Result<Option<Published>, StoreError> {
+        if !self.is_unchanged() {
+            return self.commit().map(Some);
+        }
+        if self.noted {
+            self.change.keep()?;
+        }
+        Ok(None)
     }
 
     /// Adds an authority; false when it is there already.
@@ -126,6 +187,7 @@ impl<'r> Door<'r> {
 
     /// Takes one event, or says why not and leaves everything as it was.
     pub fn admit(&mut self, mut event: Event) -> Result<Admitted, Refused> {
+        event.rank = event.rank.or_else(|| self.rank(&event.source));
         let mut notes = Vec::new();
         if event.drop_secrets() {
             notes.push("secret key material was dropped; whoever sent it should consider the key as leaked".to_owned());
@@ -142,7 +204,7 @@ impl<'r> Door<'r> {
         }
         let mut takeovers = Vec::new();
         match &event.claim {
-            Claim::Hired(profile) | Claim::Rehired(profile) | Claim::Renamed(profile) => {
+            Claim::Hired(profile) | Claim::Rehired(profile) | Claim::Renamed(profile) | Claim::Transferred(profile) => {
                 takeovers = self.check_profile(&event, profile)?;
             }
             Claim::KeyAdded(added) => {
@@ -216,7 +278,7 @@ impl<'r> Door<'r> {
         Ok(is_killed_for_good(&self.events_of(id)?, self.now))
     }
 
-    fn events_of(&self, id: &PersonId) -> Result<Vec<Event>, StoreError> {
+    pub(crate) fn events_of(&self, id: &PersonId) -> Result<Vec<Event>, StoreError> {
         self.tables().events_of(id)?.iter().map(Event::from_row).collect()
     }
 
@@ -376,15 +438,15 @@ impl<'r> Door<'r> {
 
     /// A human answers for each service account: no chain of accounts outlives whoever began it.
     fn check_owner(&self, event: &Event, profile: &Profile) -> Result<(), Refused> {
-        if let Some(owner) = &profile.owner {
-            if owner == &event.person {
-                return Err(Refused::OwnOwner(owner.clone()));
+        for answerable in [&profile.owner, &profile.deputy].into_iter().flatten() {
+            if answerable == &event.person {
+                return Err(Refused::OwnOwner(answerable.clone()));
             }
-            if !self.exists(owner)? {
-                return Err(Refused::UnknownOwner(owner.clone()));
+            if !self.exists(answerable)? {
+                return Err(Refused::UnknownOwner(answerable.clone()));
             }
-            if self.person(owner)?.kind != PersonKind::Human {
-                return Err(Refused::OwnerNotHuman(owner.clone()));
+            if self.person(answerable)?.kind != PersonKind::Human {
+                return Err(Refused::OwnerNotHuman(answerable.clone()));
             }
         }
         let becomes_account = profile.kind.is_some_and(|kind| kind != PersonKind::Human)
@@ -396,11 +458,13 @@ impl<'r> Door<'r> {
         }
     }
 
-    /// A service account that the person owns.
+    /// A service account that the person answers for.
     fn account_of(&self, owner: &PersonId) -> Result<Option<PersonId>, StoreError> {
         let mut persons = self.touched()?;
         persons.extend(self.tables().persons()?.into_iter().filter(|person| !self.touched.contains(&person.id)));
-        let owned = |person: &Person| person.kind == PersonKind::Service && person.owner.as_ref() == Some(owner);
+        let owned = |person: &Person| {
+            person.kind == PersonKind::Service && [&person.owner, &person.deputy].contains(&&Some(owner.clone()))
+        };
         Ok(persons.into_iter().find(owned).map(|account| account.id))
     }
 
@@ -413,6 +477,7 @@ impl<'r> Door<'r> {
         let changes = [
             ("kind", profile.kind.is_some_and(|kind| kind != person.kind)),
             ("owner", profile.owner.is_some() && profile.owner != person.owner),
+            ("deputy", profile.deputy.is_some() && profile.deputy != person.deputy),
             ("scope", profile.scope.as_ref().is_some_and(|scope| scope != &person.scope)),
         ];
         match changes.into_iter().find(|(_, changes)| *changes) {
@@ -503,10 +568,10 @@ fn says_the_same(known: &str, new: &str) -> bool {
     if known == new {
         return true;
     }
-    let said = |line: &str| -> Option<[Value; 5]> {
+    let said = |line: &str| -> Option<[Value; 7]> {
         let value: Value = serde_json::from_str(line).ok()?;
         Some(
-            ["person", "type", "effective_at", "asserted_at", "data"]
+            ["person", "type", "effective_at", "effective_on", "zone", "asserted_at", "data"]
                 .map(|field| value.get(field).cloned().unwrap_or_default()),
         )
     };

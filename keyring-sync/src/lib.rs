@@ -2,14 +2,21 @@
 //!
 //! `event ─► door ─► fold ─► registry epoch n+1 ─► published keyring ─► the very next push`
 
+pub mod brake;
 mod command;
 pub mod config;
 pub mod door;
 pub mod event;
 pub mod export;
+pub mod feed;
 pub mod fold;
 pub mod import;
+pub mod intake;
 pub mod keys;
+pub mod local;
+pub mod operator;
+pub mod plan;
 pub mod report;
+pub mod sources;
 
 pub use command::{Cli, Format, init};

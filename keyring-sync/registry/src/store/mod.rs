@@ -4,10 +4,13 @@
 
 pub(crate) mod authority;
 pub(crate) mod event;
+pub(crate) mod export;
 pub(crate) mod key;
 mod migration;
+pub(crate) mod passed;
 pub(crate) mod person;
 pub(crate) mod publication;
+pub(crate) mod staged;
 
 use crate::published::publish::{self, Published};
 use countersign_policy::keyring::KeyringError;
@@ -253,6 +256,28 @@ impl Change<'_> {
         let Change { transaction, connection, keyring, _lock, .. } = self;
         transaction.commit()?;
         publish::publish(keyring, &Tables { connection }, now)
+    }
+
+    /// Makes durable what readers never see, without an epoch of its own. For changes that touched no person or
+    /// authority.
+    pub fn keep(self) -> Result<(), StoreError> {
+        let Change { transaction, _lock, .. } = self;
+        Ok(transaction.commit()?)
+    }
+
+    /// From here on [`Change::back`] takes back what is written.
+    pub fn mark(&self) -> Result<(), StoreError> {
+        Ok(self.transaction.execute_batch("SAVEPOINT mark")?)
+    }
+
+    /// Takes back what was written since [`Change::mark`], which it ends.
+    pub fn back(&self) -> Result<(), StoreError> {
+        Ok(self.transaction.execute_batch("ROLLBACK TO mark; RELEASE mark")?)
+    }
+
+    /// Keeps what was written since [`Change::mark`], which it ends.
+    pub fn go_on(&self) -> Result<(), StoreError> {
+        Ok(self.transaction.execute_batch("RELEASE mark")?)
     }
 
     /// The epoch that records written in this change belong to.

@@ -1,0 +1,3 @@
+//! Sources ─► events. One source a file.
+
+pub mod csv;
