@@ -1,7 +1,11 @@
 //! `keyring-sync.yaml`: where the registry is and where its keyring is published.
 
+use crate::brake::Limits;
 use crate::serve::config::{BadService, RawService, Service};
+use crate::sources::{Ranks, RawSettings, Settings};
+use countersign_policy::id::Source;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Where the configuration is without `--config`.
@@ -15,6 +19,8 @@ pub enum ConfigError {
     Yaml { path: PathBuf, source: serde_yaml::Error },
     #[error("{path}: {source}", path = path.display())]
     Service { path: PathBuf, source: BadService },
+    #[error("{path}: {reason}", path = path.display())]
+    Unsound { path: PathBuf, reason: String },
 }
 
 /// Checked configuration with absolute or working-folder paths.
@@ -26,6 +32,9 @@ pub struct Config {
     pub keyring: PathBuf,
     /// What `keyring-sync serve` does.
     pub serve: Option<Service>,
+    /// How many may be deactivated without two people's approval.
+    pub brake: Limits,
+    pub sources: BTreeMap<Source, Settings>,
 }
 
 #[derive(Deserialize)]
@@ -34,6 +43,10 @@ struct RawConfig {
     registry: PathBuf,
     keyring: PathBuf,
     serve: Option<RawService>,
+    #[serde(default)]
+    brake: Limits,
+    #[serde(default)]
+    sources: BTreeMap<Source, RawSettings>,
 }
 
 impl Config {
@@ -45,7 +58,19 @@ impl Config {
         let folder = path.parent().unwrap_or(Path::new(""));
         let serve = raw.serve.map(|raw| Service::check(raw, folder)).transpose();
         let serve = serve.map_err(|source| ConfigError::Service { path: path.to_owned(), source })?;
-        Ok(Config { registry: folder.join(raw.registry), keyring: folder.join(raw.keyring), serve })
+        let unsound = |reason: String| ConfigError::Unsound { path: path.to_owned(), reason };
+        raw.brake.check().map_err(|error| unsound(error.to_string()))?;
+        let mut sources = BTreeMap::new();
+        for (source, raw) in raw.sources {
+            let settings = raw.check(&source, folder).map_err(unsound)?;
+            sources.insert(source, settings);
+        }
+        let (registry, keyring) = (folder.join(raw.registry), folder.join(raw.keyring));
+        Ok(Config { registry, keyring, serve, brake: raw.brake, sources })
+    }
+
+    pub fn ranks(&self) -> Ranks {
+        Ranks::new(self.sources.iter().filter_map(|(source, settings)| Some((source.clone(), settings.rank?))))
     }
 }
 
@@ -69,7 +94,36 @@ mod tests {
         std::fs::write(&path, DEFAULT_TEXT).unwrap();
         let config = Config::read(&path).unwrap();
         assert_eq!(config.registry, dir.path().join("registry.db"));
+        assert!(config.sources.is_empty() && config.brake == Limits::default());
         std::fs::write(&path, "registry: /var/r.db\nkeyring: k\nkeyrings: x\n").unwrap();
         assert!(Config::read(&path).unwrap_err().to_string().contains("keyrings"));
+    }
+
+    #[test]
+    fn sources_and_the_brake_are_checked() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let path = dir.path().join("keyring-sync.yaml");
+        let read = |more: &str| {
+            std::fs::write(&path, format!("registry: r.db\nkeyring: k\n{more}")).unwrap();
+            Config::read(&path).map_err(|error| error.to_string().replace(&path.display().to_string(), "FILE"))
+        };
+        let config = read(
+            "sources:\n  hr:\n    rank: 9\n    csv: {file: hr.csv, timezone: Europe/Berlin, statuses: {U: leave}}\n",
+        );
+        let config = config.unwrap();
+        let hr = Source::new("hr").unwrap();
+        assert_eq!(config.ranks().of(&hr), Some(9));
+        assert_eq!(config.sources[&hr].csv.as_ref().unwrap().file, dir.path().join("hr.csv"));
+        let refused = |more: &str| read(more).unwrap_err();
+        assert_eq!(
+            refused("sources:\n  hr: {csv: {file: a, timezone: Berlin}}\n"),
+            "FILE: sources: hr: timezone: `Berlin` is no time zone such as Europe/Berlin"
+        );
+        assert_eq!(
+            refused("sources:\n  operator: {rank: 1}\n"),
+            "FILE: sources: `operator` is who runs this program, and no feed"
+        );
+        assert_eq!(refused("brake: {window: 1m}\n"), "FILE: brake: window must be between 1h and 31d");
+        assert!(refused("sources:\n  hr: {csv: {file: a, statuses: {U: gone}}}\n").contains("gone"));
     }
 }

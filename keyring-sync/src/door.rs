@@ -6,11 +6,12 @@
 use crate::event::{Claim, Event, KeyName, KeyText, OPERATOR, Profile};
 use crate::fold::{fold, is_killed_for_good, retracts};
 use crate::keys::{KeyRefused, named, proven, register};
-use countersign_policy::id::{Fingerprint, PersonId};
+use crate::sources::Ranks;
+use countersign_policy::id::{Fingerprint, PersonId, Source};
 use countersign_policy::keyring::{Held, Key, Lifecycle, Person, PersonKind};
 use countersign_policy::signature::registration::Registration;
 use countersign_policy::time::Time;
-use countersign_registry::{AuthorityMark, Change, KeyRow, Owner, Published, StoreError, Tables};
+use countersign_registry::{AuthorityMark, Change, KeyRow, Mark, Owner, Published, StoreError, Tables};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -73,6 +74,17 @@ pub enum Admitted {
 pub struct Door<'r> {
     change: Change<'r>,
     now: Time,
+    ranks: Ranks,
+    touched: BTreeSet<PersonId>,
+    authorities: bool,
+    taken: usize,
+}
+
+/// A point within the change, and what the door knew there.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct DoorMark {
+    of_change: Mark,
     touched: BTreeSet<PersonId>,
     authorities: bool,
     taken: usize,
@@ -80,7 +92,41 @@ pub struct Door<'r> {
 
 impl<'r> Door<'r> {
     pub fn new(change: Change<'r>, now: Time) -> Self {
-        Door { change, now, touched: BTreeSet::new(), authorities: false, taken: 0 }
+        Door {
+            change,
+            now,
+            ranks: Ranks::default(),
+            touched: BTreeSet::new(),
+            authorities: false,
+            taken: 0,
+        }
+    }
+
+    /// The ranks that sources have today. Without them no source lifts what another one said.
+    pub fn with_ranks(mut self, ranks: Ranks) -> Self {
+        self.ranks = ranks;
+        self
+    }
+
+    pub fn rank(&self, source: &Source) -> Option<u8> {
+        self.ranks.of(source)
+    }
+
+    /// A point to come back to, ended by [`Door::keep`] or [`Door::back`].
+    pub(crate) fn mark(&self) -> Result<DoorMark, StoreError> {
+        let (touched, authorities, taken) = (self.touched.clone(), self.authorities, self.taken);
+        Ok(DoorMark { of_change: self.change.mark()?, touched, authorities, taken })
+    }
+
+    /// Takes back everything since the mark.
+    pub(crate) fn back(&mut self, mark: DoorMark) -> Result<(), StoreError> {
+        (self.touched, self.authorities, self.taken) = (mark.touched, mark.authorities, mark.taken);
+        self.change.back(mark.of_change)
+    }
+
+    /// Keeps everything since the mark.
+    pub(crate) fn keep(&self, mark: DoorMark) -> Result<(), StoreError> {
+        self.change.keep(mark.of_change)
     }
 
     pub fn now(&self) -> Time {
@@ -126,6 +172,7 @@ impl<'r> Door<'r> {
 
     /// Takes one event, or says why not and leaves everything as it was.
     pub fn admit(&mut self, mut event: Event) -> Result<Admitted, Refused> {
+        event.rank = event.rank.or_else(|| self.rank(&event.source));
         let mut notes = Vec::new();
         if event.drop_secrets() {
             notes.push("secret key material was dropped; whoever sent it should consider the key as leaked".to_owned());
@@ -142,7 +189,7 @@ impl<'r> Door<'r> {
         }
         let mut takeovers = Vec::new();
         match &event.claim {
-            Claim::Hired(profile) | Claim::Rehired(profile) | Claim::Renamed(profile) => {
+            Claim::Hired(profile) | Claim::Rehired(profile) | Claim::Renamed(profile) | Claim::Transferred(profile) => {
                 takeovers = self.check_profile(&event, profile)?;
             }
             Claim::KeyAdded(added) => {
@@ -204,15 +251,13 @@ impl<'r> Door<'r> {
     /// Does `work` whole or not at all: what it did before it failed, or panicked, never was. Others who share this
     /// change are not touched by it.
     pub fn attempt<T, E: From<StoreError>>(&mut self, work: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E> {
-        let before = (self.touched.clone(), self.authorities, self.taken);
-        self.change.mark()?;
+        let mark = self.mark()?;
         let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(self)));
         if let Ok(Ok(done)) = done {
-            self.change.keep()?;
+            self.keep(mark)?;
             return Ok(done);
         }
-        (self.touched, self.authorities, self.taken) = before;
-        self.change.back()?;
+        self.back(mark)?;
         match done {
             Ok(refused) => refused,
             Err(panic) => std::panic::resume_unwind(panic),
@@ -242,7 +287,7 @@ impl<'r> Door<'r> {
         Ok(is_killed_for_good(&self.events_of(id)?, self.now))
     }
 
-    fn events_of(&self, id: &PersonId) -> Result<Vec<Event>, StoreError> {
+    pub(crate) fn events_of(&self, id: &PersonId) -> Result<Vec<Event>, StoreError> {
         self.tables().events_of(id)?.iter().map(Event::from_row).collect()
     }
 
@@ -402,15 +447,15 @@ impl<'r> Door<'r> {
 
     /// A human answers for each service account: no chain of accounts outlives whoever began it.
     fn check_owner(&self, event: &Event, profile: &Profile) -> Result<(), Refused> {
-        if let Some(owner) = &profile.owner {
-            if owner == &event.person {
-                return Err(Refused::OwnOwner(owner.clone()));
+        for answerable in [&profile.owner, &profile.deputy].into_iter().flatten() {
+            if answerable == &event.person {
+                return Err(Refused::OwnOwner(answerable.clone()));
             }
-            if !self.exists(owner)? {
-                return Err(Refused::UnknownOwner(owner.clone()));
+            if !self.exists(answerable)? {
+                return Err(Refused::UnknownOwner(answerable.clone()));
             }
-            if self.person(owner)?.kind != PersonKind::Human {
-                return Err(Refused::OwnerNotHuman(owner.clone()));
+            if self.person(answerable)?.kind != PersonKind::Human {
+                return Err(Refused::OwnerNotHuman(answerable.clone()));
             }
         }
         let becomes_account = profile.kind.is_some_and(|kind| kind != PersonKind::Human)
@@ -422,11 +467,13 @@ impl<'r> Door<'r> {
         }
     }
 
-    /// A service account that the person owns.
+    /// A service account that the person answers for.
     fn account_of(&self, owner: &PersonId) -> Result<Option<PersonId>, StoreError> {
         let mut persons = self.touched()?;
         persons.extend(self.tables().persons()?.into_iter().filter(|person| !self.touched.contains(&person.id)));
-        let owned = |person: &Person| person.kind == PersonKind::Service && person.owner.as_ref() == Some(owner);
+        let owned = |person: &Person| {
+            person.kind == PersonKind::Service && [&person.owner, &person.deputy].contains(&&Some(owner.clone()))
+        };
         Ok(persons.into_iter().find(owned).map(|account| account.id))
     }
 
@@ -439,6 +486,7 @@ impl<'r> Door<'r> {
         let changes = [
             ("kind", profile.kind.is_some_and(|kind| kind != person.kind)),
             ("owner", profile.owner.is_some() && profile.owner != person.owner),
+            ("deputy", profile.deputy.is_some() && profile.deputy != person.deputy),
             ("scope", profile.scope.as_ref().is_some_and(|scope| scope != &person.scope)),
         ];
         match changes.into_iter().find(|(_, changes)| *changes) {
@@ -529,10 +577,10 @@ fn says_the_same(known: &str, new: &str) -> bool {
     if known == new {
         return true;
     }
-    let said = |line: &str| -> Option<[Value; 5]> {
+    let said = |line: &str| -> Option<[Value; 7]> {
         let value: Value = serde_json::from_str(line).ok()?;
         Some(
-            ["person", "type", "effective_at", "asserted_at", "data"]
+            ["person", "type", "effective_at", "effective_on", "zone", "asserted_at", "data"]
                 .map(|field| value.get(field).cloned().unwrap_or_default()),
         )
     };

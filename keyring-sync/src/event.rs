@@ -1,6 +1,7 @@
 //! One line of JSON ─► one checked [`Event`].
 
-use countersign_policy::id::{Account, Email, EventId, Fingerprint, PersonId, Role, Source};
+use crate::local::{Day, NotADay, Zone};
+use countersign_policy::id::{Account, Email, EngagementId, EventId, Fingerprint, PersonId, Role, Source};
 use countersign_policy::keyring::{PersonKind, RetireReason, Scope};
 use countersign_policy::time::Time;
 use countersign_registry::{EventRow, StoreError};
@@ -23,6 +24,10 @@ pub enum BadEvent {
     Json(serde_json::Error),
     #[error("it is no JSON object")]
     NoObject,
+    #[error(transparent)]
+    Day(#[from] NotADay),
+    #[error("`effective_on` needs `zone`, the time zone of that day, and stands instead of `effective_at`")]
+    DayAlone,
     #[error("unknown type `{}`", countersign_policy::text::shown(.0, 80))]
     UnknownType(String),
     #[error("data of `{kind}`: {}", shown_error(error))]
@@ -46,6 +51,10 @@ pub struct Event {
     /// INVARIANT: not after `received_at`; a source cannot outdo others by claiming to speak later.
     pub asserted_at: Time,
     pub received_at: Time,
+    /// The rank that the source had when it was heard ([`crate::sources::Ranks`]).
+    pub rank: Option<u8>,
+    /// Which of the person's engagements is meant; without it, whichever there are.
+    pub engagement: Option<EngagementId>,
     pub claim: Claim,
     /// The line as it came.
     pub line: String,
@@ -57,9 +66,15 @@ pub enum Claim {
     Hired(Profile),
     Rehired(Profile),
     Renamed(Profile),
+    /// Another place in the company: what it names replaces what the source gave for the former one.
+    Transferred(Profile),
     Activated,
     Terminated,
     TerminationCancelled,
+    /// The engagement's contract ends then, whether or not anybody says so again.
+    ContractEnd,
+    /// It has no end any more.
+    ContractOpen,
     LeaveStarted,
     LeaveEnded,
     Suspended,
@@ -91,6 +106,8 @@ pub struct Profile {
     pub kind: Option<PersonKind>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<PersonId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deputy: Option<PersonId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub roles: Option<Vec<Role>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -201,16 +218,35 @@ struct RawEvent {
     r#type: String,
     #[serde(default)]
     effective_at: Option<Time>,
+    /// A day instead of an instant, in `zone`.
+    #[serde(default)]
+    effective_on: Option<String>,
+    #[serde(default)]
+    zone: Option<String>,
     #[serde(default)]
     asserted_at: Option<Time>,
     #[serde(default)]
     data: Option<Value>,
 }
 
+impl RawEvent {
+    fn effective(&self, claim: &Claim) -> Result<Option<Time>, BadEvent> {
+        match (&self.effective_on, &self.zone, self.effective_at) {
+            (None, _, effective_at) => Ok(effective_at),
+            (Some(date), Some(zone), None) => {
+                let day = Day::new(date, &zone.parse::<Zone>()?)?;
+                Ok(Some(if claim.ends_with_the_day() { day.end() } else { day.begin() }))
+            }
+            _ => Err(BadEvent::DayAlone),
+        }
+    }
+}
+
 impl Event {
     /// Checks one line received at `received_at`. Without `asserted_at` it was asserted when it was
-    /// received, without `effective_at` it takes effect when it was asserted. Unknown fields stay in
-    /// the line and mean nothing.
+    /// received, without `effective_at` it takes effect when it was asserted. `effective_on` with `zone`
+    /// is a day where the person is: an end counts from the end of that last day, all else from its
+    /// begin; the line keeps day and zone. Unknown fields stay in the line and mean nothing.
     pub fn parse(line: &str, received_at: Time) -> Result<Self, BadEvent> {
         if line.len() > LINE_MAX {
             return Err(BadEvent::TooLong);
@@ -220,9 +256,10 @@ impl Event {
         }
         let raw: RawEvent = serde_json::from_str(line).map_err(BadEvent::Json)?;
         let asserted_at = raw.asserted_at.unwrap_or(received_at).min(received_at);
-        let data = raw.data.filter(|data| !data.is_null()).unwrap_or_else(|| Value::Object(Default::default()));
+        let data = raw.data.clone().filter(|data| !data.is_null()).unwrap_or_else(|| Value::Object(Default::default()));
+        let engagement = engagement(&raw.r#type, &data)?;
         let claim = claim(&raw.r#type, data)?;
-        let mut effective_at = raw.effective_at.unwrap_or(asserted_at);
+        let mut effective_at = raw.effective(&claim)?.unwrap_or(asserted_at);
         if matches!(claim, Claim::Retracted(_)) {
             // What is taken back is taken back now: a date to come would restore it before its time.
             effective_at = effective_at.min(received_at);
@@ -234,6 +271,8 @@ impl Event {
             effective_at,
             asserted_at,
             received_at,
+            rank: None,
+            engagement,
             claim,
             line: line.to_owned(),
         })
@@ -243,6 +282,7 @@ impl Event {
     pub fn from_row(row: &EventRow) -> Result<Self, StoreError> {
         let mut event = Event::parse(&row.line, row.received_at)
             .map_err(|error| StoreError::Damaged(format!("event {} of {}: {error}", row.id, row.source)))?;
+        event.rank = row.rank;
         if let Claim::KeyAdded(added) = &mut event.claim {
             added.fingerprint.clone_from(&row.key);
         }
@@ -263,6 +303,7 @@ impl Event {
             asserted_at: self.asserted_at,
             received_at: self.received_at,
             key,
+            rank: self.rank,
             line: self.line.clone(),
         }
     }
@@ -286,6 +327,20 @@ impl Event {
     }
 }
 
+/// Only a string is an engagement's id. One that is of no use must not end up as "all of them", or as none.
+fn engagement(kind: &str, data: &Value) -> Result<Option<EngagementId>, BadEvent> {
+    let speaks_of_one = matches!(
+        kind,
+        "hired" | "rehired" | "activated" | "terminated" | "termination_cancelled" | "contract_end" | "contract_open"
+    );
+    match data.get("engagement").filter(|value| speaks_of_one && !value.is_null()) {
+        None => Ok(None),
+        Some(value) => serde_json::from_value(value.clone())
+            .map(Some)
+            .map_err(|error| BadEvent::Data { kind: kind.to_owned(), error }),
+    }
+}
+
 fn claim(kind: &str, data: Value) -> Result<Claim, BadEvent> {
     #[derive(Deserialize)]
     struct RoleData {
@@ -298,6 +353,9 @@ fn claim(kind: &str, data: Value) -> Result<Claim, BadEvent> {
         "hired" => Claim::Hired(read(kind, data)?),
         "rehired" => Claim::Rehired(read(kind, data)?),
         "renamed" => Claim::Renamed(read(kind, data)?),
+        "transferred" => Claim::Transferred(read(kind, data)?),
+        "contract_end" => Claim::ContractEnd,
+        "contract_open" => Claim::ContractOpen,
         "activated" => Claim::Activated,
         "terminated" => Claim::Terminated,
         "termination_cancelled" => Claim::TerminationCancelled,
@@ -354,6 +412,9 @@ impl Claim {
             Claim::Hired(_) => "hired",
             Claim::Rehired(_) => "rehired",
             Claim::Renamed(_) => "renamed",
+            Claim::Transferred(_) => "transferred",
+            Claim::ContractEnd => "contract_end",
+            Claim::ContractOpen => "contract_open",
             Claim::Activated => "activated",
             Claim::Terminated => "terminated",
             Claim::TerminationCancelled => "termination_cancelled",
@@ -376,10 +437,17 @@ impl Claim {
         }
     }
 
+    /// Whether a day that it names is the last one, and not the first.
+    fn ends_with_the_day(&self) -> bool {
+        matches!(self, Claim::Terminated | Claim::ContractEnd)
+    }
+
     /// The profile that a hiring or renaming carries.
     pub fn profile(&self) -> Option<&Profile> {
         match self {
-            Claim::Hired(profile) | Claim::Rehired(profile) | Claim::Renamed(profile) => Some(profile),
+            Claim::Hired(profile) | Claim::Rehired(profile) | Claim::Renamed(profile) | Claim::Transferred(profile) => {
+                Some(profile)
+            }
             _ => None,
         }
     }
@@ -408,6 +476,25 @@ mod tests {
             r#"{"id":"a","source":"s","person":"p","type":"terminated","effective_at":"2030-01-01T00:00:00Z","asserted_at":"2026-01-01T00:00:00Z"}"#,
         );
         assert_eq!(event.unwrap().effective_at, time("2030-01-01T00:00:00Z"), "but it may speak of the future");
+    }
+
+    #[test]
+    fn a_last_working_day_ends_there_and_a_first_one_begins_there() {
+        let effective = |kind: &str, zone: &str| {
+            let day = format!(r#""effective_on":"2026-11-27","zone":"{zone}""#);
+            parse(&format!(r#"{{"id":"a","source":"s","person":"p","type":"{kind}",{day}}}"#)).unwrap().effective_at
+        };
+        assert_eq!(effective("terminated", "Europe/Berlin"), time("2026-11-27T23:00:00Z"));
+        assert_eq!(effective("terminated", "America/Los_Angeles"), time("2026-11-28T08:00:00Z"));
+        assert_eq!(effective("activated", "Europe/Berlin"), time("2026-11-26T23:00:00Z"));
+        for bad in [
+            r#""effective_on":"2026-11-27""#,
+            r#""effective_on":"2026-11-27","zone":"Berlin""#,
+            r#""effective_on":"2026-11-27T00:00:00Z","zone":"UTC""#,
+            r#""effective_on":"2026-11-27","zone":"UTC","effective_at":"2026-11-27T00:00:00Z""#,
+        ] {
+            assert!(parse(&format!(r#"{{"id":"a","source":"s","person":"p","type":"terminated",{bad}}}"#)).is_err());
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! `event ─► door ─► fold ─► registry epoch n+1 ─► published keyring ─► the very next push`
 
+pub mod brake;
 mod command;
 pub mod config;
 pub mod door;
@@ -10,8 +11,13 @@ pub mod export;
 pub mod feed;
 pub mod fold;
 pub mod import;
+pub mod intake;
 pub mod keys;
+pub mod local;
+pub mod operator;
+pub mod plan;
 pub mod report;
 pub mod serve;
+pub mod sources;
 
 pub use command::{Cli, Format, init};

@@ -126,6 +126,11 @@ text_id!(
 );
 
 text_id!(
+    /// One employment or contract of a person who may have several; unique among theirs.
+    EngagementId, "engagement id", Ok
+);
+
+text_id!(
     /// How a key is called: `SHA256:…` of an SSH key as OpenSSH prints it, the upper-case hex
     /// fingerprint of an OpenPGP primary key, `X509:` and the lower-case hex SHA-256 of a certificate.
     Fingerprint, "key fingerprint", Ok

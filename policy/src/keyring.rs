@@ -80,6 +80,9 @@ pub struct Person {
     pub kind: PersonKind,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<PersonId>,
+    /// Who answers for a service account while its owner is away in the ordinary way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deputy: Option<PersonId>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub emails: Vec<Held<Email>>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -97,6 +97,7 @@ pub fn person(id: &str, email: &str) -> Option<Person> {
         names: Vec::new(),
         kind: Default::default(),
         owner: None,
+        deputy: None,
         emails: vec![email],
         accounts: Vec::new(),
         lifecycle: vec![Change { from: Time::MIN, state: Lifecycle::Active, abrupt: false }],

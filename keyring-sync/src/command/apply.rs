@@ -4,6 +4,7 @@ use super::{Context, add_publication, now, read_file};
 use crate::door::{Admitted, Door};
 use crate::event::Event;
 use crate::report::{self, Failure, Report, count};
+use crate::sources::Ranks;
 use countersign_policy::keyring::{Lifecycle, Person};
 use countersign_registry::Registry;
 use serde_json::{Value, json};
@@ -32,15 +33,22 @@ struct Problem {
 
 pub(super) fn run(context: &Context, args: &Args) -> Result<Report, Failure> {
     let bytes = read_file(&args.file)?;
+    let ranks = context.config()?.ranks();
     let mut registry = context.registry()?;
-    apply(&mut registry, &bytes, args.dry_run, args.keep_going)
+    apply(&mut registry, ranks, &bytes, args.dry_run, args.keep_going)
 }
 
-fn apply(registry: &mut Registry, bytes: &[u8], dry_run: bool, keep_going: bool) -> Result<Report, Failure> {
+fn apply(
+    registry: &mut Registry,
+    ranks: Ranks,
+    bytes: &[u8],
+    dry_run: bool,
+    keep_going: bool,
+) -> Result<Report, Failure> {
     let change = registry.begin(now())?;
     // Under the lock: what another writer did while this one waited was received before.
     let received = now();
-    let mut door = Door::new(change, received);
+    let mut door = Door::new(change, received).with_ranks(ranks);
     let mut problems = Vec::new();
     let (mut known, mut notes) = (0, Vec::new());
     for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {

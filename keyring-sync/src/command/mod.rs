@@ -1,6 +1,7 @@
 //! The command line. One file a command; each turns its arguments into events and a [`Report`].
 
 mod apply;
+mod ending;
 mod export;
 mod import;
 mod init;
@@ -9,7 +10,9 @@ mod kill;
 mod person;
 mod publish;
 mod serve;
+mod staged;
 mod status;
+mod sync;
 mod token;
 mod undo;
 
@@ -18,6 +21,7 @@ pub use init::init;
 use crate::config::{Config, DEFAULT_PATH};
 use crate::door::{Admitted, Door, operator_line};
 use crate::event::Event;
+use crate::intake::NotTaken;
 use crate::report::{self, Failure, Report};
 use clap::{Parser, Subcommand, ValueEnum};
 use countersign_policy::id::PersonId;
@@ -68,6 +72,13 @@ enum Command {
     Apply(apply::Args),
     /// Terminate a person at once
     Kill(kill::Args),
+    /// Make the registry say what the lists of HR systems say
+    Sync(sync::Args),
+    /// Decide, two of you, about what would have put too many people out at once
+    #[command(subcommand)]
+    Staged(staged::Command),
+    /// Name those whose contract or employment ends soon
+    Ending(ending::Args),
     /// Take an event back
     Undo(undo::Args),
     /// Bring persons and keys over from elsewhere
@@ -100,6 +111,9 @@ impl Cli {
             Command::Key(command) => key::run(&context, command),
             Command::Apply(args) => apply::run(&context, &args),
             Command::Kill(args) => kill::run(&context, &args),
+            Command::Sync(args) => sync::run(&context, &args),
+            Command::Staged(command) => staged::run(&context, &command),
+            Command::Ending(args) => ending::run(&context, &args),
             Command::Undo(args) => undo::run(&context, &args),
             Command::Serve => serve::run(&context),
             Command::Token(command) => token::run(&context, &command),
@@ -116,8 +130,12 @@ struct Context {
 }
 
 impl Context {
+    fn config(&self) -> Result<Config, Failure> {
+        Ok(Config::read(&self.config)?)
+    }
+
     fn registry(&self) -> Result<Registry, Failure> {
-        let config = Config::read(&self.config)?;
+        let config = self.config()?;
         let registry = Registry::open(&config.registry, &config.keyring)?;
         // A program that ended between its commit and its rename left readers with an older state.
         if let Err(error) = registry.repair(now()) {
@@ -197,6 +215,13 @@ impl<'r> Operator<'r> {
         }
         report.json = json;
         Ok(report)
+    }
+}
+
+fn not_taken(not_taken: NotTaken) -> Failure {
+    match not_taken {
+        NotTaken::Store(fault) => fault.into(),
+        other => Failure::No(other.to_string()),
     }
 }
 

@@ -61,6 +61,9 @@ struct ProfileArgs {
     /// Who answers for a service account
     #[arg(long, value_name = "PERSON")]
     owner: Option<PersonId>,
+    /// Who answers for it while the owner is on leave, or has left and nobody follows yet
+    #[arg(long, value_name = "PERSON")]
+    deputy: Option<PersonId>,
     #[arg(long = "role", value_name = "ROLE")]
     roles: Vec<Role>,
     /// Where the person may push. `app` is every repository of that name; with a `/` it is the server's whole name for
@@ -95,6 +98,7 @@ impl ProfileArgs {
                 Kind::Forge => PersonKind::Forge,
             }),
             owner: self.owner,
+            deputy: self.deputy,
             roles: some(self.roles.is_empty()).map(|()| self.roles),
             scope: some(self.scope.is_empty()).map(|()| self.scope),
         }
@@ -207,6 +211,7 @@ fn differences(person: &Person, profile: &Profile, now: Time) -> Vec<&'static st
         ("accounts", other(profile.accounts.as_ref(), current(&person.accounts, now))),
         ("kind", profile.kind.is_some_and(|kind| kind != person.kind)),
         ("owner", profile.owner.is_some() && profile.owner != person.owner),
+        ("deputy", profile.deputy.is_some() && profile.deputy != person.deputy),
         ("roles", other(profile.roles.as_ref(), current(&person.roles, now))),
         ("scope", profile.scope.as_ref().is_some_and(|scope| scope != &person.scope)),
     ];
@@ -248,6 +253,7 @@ pub(super) fn show(context: &Context, id: &PersonId) -> Result<Report, Failure> 
     };
     tell("kind", kind.to_owned());
     tell("owner", person.owner.as_ref().map_or(String::new(), ToString::to_string));
+    tell("deputy", person.deputy.as_ref().map_or(String::new(), ToString::to_string));
     tell("e-mail", spans(&person.emails, now));
     tell("account", spans(&person.accounts, now));
     tell("role", spans(&person.roles, now));

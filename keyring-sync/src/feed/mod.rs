@@ -1,3 +1,4 @@
-//! Where word of persons comes from: one source a room.
+//! Where word of persons comes from: sources ─► events. One kind of source a room.
 
+pub mod csv;
 pub mod scim;

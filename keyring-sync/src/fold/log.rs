@@ -34,6 +34,18 @@ impl Entry<'_> {
         self.newness() > act.newness()
     }
 
+    /// Whether this is newer word than that on the same matter.
+    pub fn corrects(&self, word: &Entry<'_>) -> bool {
+        self.event.asserted_at > word.event.asserted_at
+    }
+
+    /// From when it was said on, whatever date it speaks of; except while it is retracted.
+    pub fn since_said(&self) -> Spans {
+        let said = Spans::since(self.event.asserted_at);
+        let retracted = Spans::since(self.event.effective_at).minus(&self.force);
+        said.minus(&retracted)
+    }
+
     /// Orders statements about the same thing: the later effect replaces the earlier.
     pub fn replaces(&self, other: &Entry<'_>) -> bool {
         let order = |event: &Event| (event.effective_at, event.asserted_at);
@@ -59,6 +71,7 @@ impl<'e> Log<'e> {
                 event.id.clone(),
                 event.line.clone(),
                 event.received_at,
+                event.rank,
             )
         };
         events.sort_by_cached_key(|event| order(event));

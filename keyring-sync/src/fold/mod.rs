@@ -9,9 +9,10 @@ mod spans;
 mod standing;
 
 pub(crate) use log::retracts;
+pub use standing::Told;
 
 use crate::event::{Claim, Event, Profile};
-use countersign_policy::id::{Fingerprint, PersonId, Role};
+use countersign_policy::id::{EngagementId, Fingerprint, PersonId, Role};
 use countersign_policy::keyring::{Held, Material, Person, PersonKind};
 use countersign_policy::time::Time;
 use log::{Entry, Log};
@@ -32,6 +33,7 @@ pub fn fold(id: &PersonId, events: &[Event], materials: &BTreeMap<Fingerprint, M
         names,
         kind: latest.tell(|profile| profile.kind).or_else(|| withdrawn_kind(&log)).unwrap_or_default(),
         owner: latest.tell(|profile| profile.owner.clone()),
+        deputy: latest.tell(|profile| profile.deputy.clone()),
         scope: latest.tell(|profile| profile.scope.clone()).unwrap_or_default(),
         emails: held(&log, |profile| profile.emails.as_deref()),
         accounts: held(&log, |profile| profile.accounts.as_deref()),
@@ -47,6 +49,17 @@ pub fn fold(id: &PersonId, events: &[Event], materials: &BTreeMap<Fingerprint, M
 /// Whether the person is out by an operator's word, and nothing on record would let them in again.
 pub fn is_killed_for_good(events: &[Event], at: Time) -> bool {
     standing::killed(&Log::new(events)).iter().any(|span| span.contains(at) && span.until.is_none())
+}
+
+/// What these events say of one engagement, or of the one that has no name.
+pub fn told(events: &[Event], engagement: Option<&EngagementId>) -> Told {
+    standing::told(&Log::new(events), engagement)
+}
+
+/// Whether the person is suspended, and whether on leave, by these events alone.
+pub fn absences(events: &[Event], at: Time) -> (bool, bool) {
+    let log = Log::new(events);
+    (standing::suspended(&log).contains(at), standing::on_leave(&log).contains(at))
 }
 
 /// The profiles in force at the end, the latest first. What has no dates of its own (kind, owner,
@@ -91,10 +104,11 @@ fn held<T: Clone + Ord>(log: &Log<'_>, list: impl Fn(&Profile) -> Option<&[T]>) 
     flatten(spans)
 }
 
-/// Roles: a removal and a new engagement end what was granted before; only a newer grant brings it back.
+/// Roles: a removal, a transfer and a new engagement end what was granted before; only a newer grant brings it back.
 fn roles(log: &Log<'_>) -> Vec<Held<Role>> {
     let engagements = standing::engagements(log);
     let removals = log.all(|claim| matches!(claim, Claim::RoleRemoved(_)));
+    let transfers = log.all(|claim| matches!(claim, Claim::Transferred(profile) if profile.roles.is_some()));
     let mut spans: BTreeMap<&Role, Spans> = BTreeMap::new();
     for grant in log.iter() {
         let granted: BTreeSet<&Role> = match &grant.event.claim {
@@ -104,7 +118,10 @@ fn roles(log: &Log<'_>) -> Vec<Held<Role>> {
         for role in granted {
             let ended_by = |removal: &&Entry<'_>| removal.event.claim == Claim::RoleRemoved(role.clone());
             let mut force = grant.force.clone();
-            for end in removals.iter().copied().filter(ended_by).chain(engagements.iter().map(|new| new.rehired)) {
+            // What another source gave does not hang on the place.
+            let transferred = transfers.iter().copied().filter(|end| end.event.source == grant.event.source);
+            let ends = removals.iter().copied().filter(ended_by).chain(transferred);
+            for end in ends.chain(engagements.iter().map(|new| new.begun)) {
                 if !std::ptr::eq(end, grant) && !grant.lifts(end) {
                     force = force.minus(&end.force);
                 }

@@ -11,8 +11,16 @@ impl Spans {
         Spans(vec![Span::since(from)])
     }
 
+    pub fn between(from: Time, until: Time) -> Self {
+        Spans(if from < until { vec![Span { from, until: Some(until) }] } else { Vec::new() })
+    }
+
     pub fn first(&self) -> Option<Span> {
         self.0.first().copied()
+    }
+
+    pub fn last(&self) -> Option<Span> {
+        self.0.last().copied()
     }
 
     /// Whether it holds from some instant on for good.

@@ -5,6 +5,9 @@ use countersign_policy::signature::primitive::VerifyKey;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+/// One named case for each row of the lifecycle's reference.
+mod rows;
+
 /// Day `n` of the story, at noon.
 fn day(n: i64) -> Time {
     Time::from_unix_seconds(1_790_000_000 + n * 86_400)
@@ -12,7 +15,15 @@ fn day(n: i64) -> Time {
 
 /// An event that is asserted on the day it takes effect.
 fn on(n: i64, kind: &str) -> Told {
-    Told { kind: kind.to_owned(), source: "hr".to_owned(), effective: n, asserted: n, data: json!({}), id: None }
+    Told {
+        kind: kind.to_owned(),
+        source: "hr".to_owned(),
+        effective: n,
+        asserted: n,
+        data: json!({}),
+        id: None,
+        rank: None,
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -23,9 +34,19 @@ struct Told {
     asserted: i64,
     data: Value,
     id: Option<String>,
+    rank: Option<u8>,
 }
 
 impl Told {
+    fn ranked(mut self, rank: u8) -> Self {
+        self.rank = Some(rank);
+        self
+    }
+    /// Of this engagement.
+    fn of(mut self, engagement: &str) -> Self {
+        self.data["engagement"] = json!(engagement);
+        self
+    }
     fn said(mut self, asserted: i64) -> Self {
         self.asserted = asserted;
         self
@@ -49,6 +70,7 @@ impl Told {
             "effective_at": day(self.effective), "asserted_at": day(self.asserted), "data": self.data,
         });
         let mut event = Event::parse(&line.to_string(), day(1000)).unwrap();
+        event.rank = self.rank;
         if let Claim::KeyAdded(added) = &mut event.claim {
             added.fingerprint = Some(Fingerprint::new(self.data["ssh"].as_str().unwrap()).unwrap());
         }
@@ -350,6 +372,9 @@ fn any_told() -> impl Strategy<Value = Told> {
         "retracted",
         "probation_started",
         "probation_ended",
+        "contract_end",
+        "contract_open",
+        "transferred",
     ]);
     let key = prop::sample::select(vec!["SHA256:a", "SHA256:b", "SHA256:c"]);
     (kinds, prop::sample::select(vec!["hr", "scim", "operator"]), 0i64..8, 0i64..8, key, 0usize..14).prop_map(
@@ -361,20 +386,39 @@ fn any_told() -> impl Strategy<Value = Told> {
                 "key_retired" => json!({"fingerprint": key}),
                 "key_compromised" => json!({"fingerprint": key, "since": (target % 3 == 0).then(|| day(effective))}),
                 "role_granted" | "role_removed" => json!({"role": "senior"}),
-                "hired" | "rehired" | "renamed" => json!({
+                "hired" | "rehired" | "renamed" | "transferred" => json!({
                     "name": format!("name {target}"), "emails": [format!("{target}@x.example")],
                     "roles": if target % 2 == 0 { json!(["senior"]) } else { json!([]) },
                 }),
                 "retracted" => json!({"event": format!("e{target}")}),
                 _ => json!({}),
             };
-            Told { kind: kind.to_owned(), source: source.to_owned(), effective, asserted, data, id: None }
+            let rank = [None, None, Some(10), Some(20)].get(target % 4).copied().flatten();
+            let told =
+                Told { kind: kind.to_owned(), source: source.to_owned(), effective, asserted, data, id: None, rank };
+            // Of two engagements, or of none in particular.
+            match (kind, target % 5) {
+                ("retracted" | "renamed" | "transferred", _) => told,
+                (_, 0) => told.of("x"),
+                (_, 1) => told.of("y"),
+                _ => told,
+            }
         },
     )
 }
 
 fn events(told: &[Told]) -> Vec<Event> {
     told.iter().enumerate().map(|(number, told)| told.event(number)).collect()
+}
+
+/// Named engagements: none of them outlives its own end, and with the last one the person is out.
+fn is_out_when_all_ended(events: &[Event], person: &Person, at: Time) -> bool {
+    let begun = |event: &&Event| matches!(event.claim, Claim::Activated | Claim::Rehired(_));
+    let names: BTreeSet<_> = events.iter().filter(begun).map(|event| event.engagement.clone()).collect();
+    let over = |name: &Option<countersign_policy::id::EngagementId>| {
+        told(events, name.as_ref()).ends.is_some_and(|end| end <= at)
+    };
+    !names.iter().all(over) || !person.is_active(at)
 }
 
 fn well_ordered(person: &Person) -> bool {
@@ -413,7 +457,7 @@ fn a_suspension_of_somebody_who_has_left_is_abrupt_and_no_kill() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4000))]
+    #![proptest_config(ProptestConfig::with_cases(10_000))]
 
     #[test]
     fn order_and_repetition_mean_nothing(
@@ -427,6 +471,9 @@ proptest! {
         let id = PersonId::new("E1").unwrap();
         let person = fold(&id, &events, &materials());
         prop_assert!(well_ordered(&person), "{:?}", person.lifecycle);
+        for n in 0..10 {
+            prop_assert!(is_out_when_all_ended(&events, &person, day(n)), "on day {}: {:?}", n, person.lifecycle);
+        }
         prop_assert_eq!(person, fold(&id, &shuffled, &materials()));
     }
 
@@ -434,7 +481,8 @@ proptest! {
     fn nobody_comes_back_from_a_termination_without_newer_evidence(told in prop::collection::vec(any_told(), 0..14)) {
         let events = events(&told);
         let person = fold(&PersonId::new("E1").unwrap(), &events, &materials());
-        for termination in events.iter().filter(|event| event.claim == Claim::Terminated) {
+        let of_all = |event: &&Event| event.claim == Claim::Terminated && event.engagement.is_none();
+        for termination in events.iter().filter(of_all) {
             let answered = events.iter().any(|event| {
                 let newer = (event.asserted_at, event.effective_at) > (termination.asserted_at, termination.effective_at);
                 matches!(&event.claim, Claim::Retracted(retracted) if retracted.event == termination.id)

@@ -1,7 +1,7 @@
 use super::{Answers, Rule, owner_in_grace};
 use crate::config::People;
 use crate::judge::Objection;
-use crate::keyring::{Keyring, KeyringError, Lifecycle, Person, PersonKind};
+use crate::keyring::{Change, Keyring, KeyringError, Lifecycle, Person, PersonKind};
 use crate::time::Time;
 use crate::verdict::{Effect, Finding, Problem, Subject};
 
@@ -11,7 +11,7 @@ pub const RULE: Rule = Rule {
     answers: Answers::Authority,
     summary: "the owner of the service account is not active",
     next: "the account needs a new owner before it can push again",
-    help: r#"A service account acts on the word of the person who owns it. While that person is not active, it may push nowhere."#,
+    help: r#"A service account acts on the word of the person who owns it. While that person is not active, it may push nowhere. A deputy stands in for an owner who is on leave or has left, and for none who was suspended or killed."#,
 };
 
 /// A service account without an owner, or whose owner is away for longer than the grace, pushes nowhere.
@@ -42,6 +42,7 @@ pub fn check(
             format!("is signed by the service account {}, whose owner {} is an account too", signer.id, owner.id)
         }
         Some(owner) if owner.is_active(now) || in_grace(&owner, people, now) => return Ok(None),
+        Some(owner) if is_away_in_order(&owner, now) && deputy_is_there(signer, keyring, now)? => return Ok(None),
         Some(owner) => {
             format!("is signed by the service account {}, whose owner {} is not an active member", signer.id, owner.id)
         }
@@ -59,25 +60,45 @@ pub fn note(account: &Person, keyring: &dyn Keyring, people: &People, now: Time)
     Some(Problem::new(&owner_in_grace::RULE, reason).of(&account.id).about(Subject::Push))
 }
 
+/// A deputy is a human too, and another one than the owner.
+fn deputy_is_there(account: &Person, keyring: &dyn Keyring, now: Time) -> Result<bool, KeyringError> {
+    let Some(id) = account.deputy.as_ref().filter(|deputy| account.owner.as_ref() != Some(*deputy)) else {
+        return Ok(false);
+    };
+    let deputy = keyring.person(id)?;
+    let deputy = deputy.ok_or_else(|| {
+        KeyringError(format!("keyring: it does not know {id}, who stands in for the owner of {}", account.id))
+    })?;
+    Ok(deputy.kind == PersonKind::Human && deputy.is_active(now))
+}
+
 fn in_grace(owner: &Person, people: &People, now: Time) -> bool {
     grace_ends(owner, people, now).is_some()
 }
 
-/// Counted from when the owner was last active: a leaver's leave and dismissal are one absence. A suspension or a
-/// kill anywhere in it ends the grace.
+/// Counted from when the owner was last active: a leaver's leave and dismissal are one absence.
 fn grace_ends(owner: &Person, people: &People, now: Time) -> Option<Time> {
+    let ends = absence(owner, now).last()?.from.plus(people.owner_grace.get());
+    (is_away_in_order(owner, now) && now < ends).then_some(ends)
+}
+
+/// Since the owner was last active, the latest change first.
+fn absence(owner: &Person, now: Time) -> impl Iterator<Item = &Change> {
+    owner.lifecycle.iter().filter(move |change| change.from <= now).rev().take_while(|it| !it.is_active())
+}
+
+/// On leave or gone, and nothing worse: a suspension, a kill or a compromise anywhere in the absence says that the
+/// account may be in wrong hands too.
+fn is_away_in_order(owner: &Person, now: Time) -> bool {
     let compromised = owner.keys.iter().any(|key| key.compromised.is_some_and(|mark| mark.from <= now));
-    let absence: Vec<_> =
-        owner.lifecycle.iter().filter(|change| change.from <= now).rev().take_while(|it| !it.is_active()).collect();
-    let ordinary = absence.iter().all(|it| !it.abrupt && matches!(it.state, Lifecycle::Leave | Lifecycle::Terminated));
-    let ends = absence.last()?.from.plus(people.owner_grace.get());
-    (ordinary && !compromised && now < ends).then_some(ends)
+    let ordinary = absence(owner, now)
+        .all(|change| !change.abrupt && matches!(change.state, Lifecycle::Leave | Lifecycle::Terminated));
+    ordinary && !compromised && absence(owner, now).next().is_some()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keyring::Change;
 
     fn day(number: i64) -> Time {
         Time::from_unix_seconds(1_790_000_000 + number * 86_400)
@@ -112,6 +133,31 @@ mod tests {
         assert!(goes_on(&owner, 12));
         owner.keys[0].compromised = Some(Compromised { since: None, from: day(12) });
         assert!(goes_on(&owner, 11) && !goes_on(&owner, 12));
+    }
+
+    #[test]
+    fn a_deputy_stands_in_for_an_owner_who_left_and_for_none_who_was_killed() {
+        use crate::testing::{MemoryKeyring, person};
+        let mut account = person("ci", "ci@example.com").unwrap();
+        (account.kind, account.owner) = (PersonKind::Service, Some(leaver().id));
+        let mut deputy = person("d1", "d1@example.com").unwrap();
+        let may = |account: &Person, owner: Person, deputy: &Person| {
+            let keyring = MemoryKeyring::default().with(owner).with(deputy.clone());
+            check(account, &keyring, &People::default(), day(100)).unwrap().is_none()
+        };
+        assert!(!may(&account, leaver(), &deputy), "the grace is over, and nobody stands in");
+        account.deputy = Some(deputy.id.clone());
+        assert!(may(&account, leaver(), &deputy));
+        let mut killed = leaver();
+        killed.lifecycle[1].abrupt = true;
+        assert!(!may(&account, killed, &deputy));
+        deputy.lifecycle.push(Change { from: day(50), state: Lifecycle::Leave, abrupt: false });
+        assert!(!may(&account, leaver(), &deputy), "away as well");
+        deputy.lifecycle.pop();
+        deputy.kind = PersonKind::Service;
+        assert!(!may(&account, leaver(), &deputy), "an account stands in for nobody");
+        account.deputy = account.owner.clone();
+        assert!(!may(&account, leaver(), &deputy), "nor does the owner for themselves");
     }
 
     fn leaver() -> Person {

@@ -24,6 +24,7 @@ fn person(id: u32, version: u32) -> Person {
         names: vec![],
         kind: PersonKind::Human,
         owner: None,
+        deputy: None,
         emails: vec![Held { value: email(id, version), span: held }],
         accounts: vec![Held { value: Account::new(&format!("gitea:e{id}")).unwrap(), span: held }],
         lifecycle: vec![LifecycleChange { from: now(), state: Lifecycle::Active, abrupt: false }],

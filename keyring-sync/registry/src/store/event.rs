@@ -18,18 +18,20 @@ pub struct EventRow {
     pub received_at: Time,
     /// The key that a `key_added` was found to carry.
     pub key: Option<Fingerprint>,
+    /// The rank that the source had when it was heard.
+    pub rank: Option<u8>,
     /// The whole line, byte for byte.
     pub line: String,
 }
 
-const COLUMNS: &str = "id, source, person, type, effective_at, asserted_at, received_at, key, line";
+const COLUMNS: &str = "id, source, person, type, effective_at, asserted_at, received_at, key, rank, line";
 
 impl Tables<'_> {
     /// Adds an event. The pair of source and id must be new.
     pub fn add_event(&self, event: &EventRow) -> Result<(), StoreError> {
-        let mut statement = self
-            .connection
-            .prepare_cached(&format!("INSERT INTO event ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"))?;
+        let mut statement = self.connection.prepare_cached(&format!(
+            "INSERT INTO event ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
+        ))?;
         statement.execute(params![
             event.id.as_str(),
             event.source.as_str(),
@@ -39,6 +41,7 @@ impl Tables<'_> {
             event.asserted_at.unix_millis(),
             event.received_at.unix_millis(),
             event.key.as_ref().map(Fingerprint::as_str),
+            event.rank,
             event.line,
         ])?;
         Ok(())
@@ -58,6 +61,28 @@ impl Tables<'_> {
 
     pub fn events_of(&self, person: &PersonId) -> Result<Vec<EventRow>, StoreError> {
         self.events("WHERE person = ?1 ORDER BY seq", person.as_str())
+    }
+
+    /// Of whom this source ever spoke.
+    pub fn persons_of(&self, source: &Source) -> Result<Vec<PersonId>, StoreError> {
+        self.persons_where("source = ?1", source.as_str())
+    }
+
+    /// Of whom an event of this type was said.
+    pub fn persons_with(&self, kind: &str) -> Result<Vec<PersonId>, StoreError> {
+        self.persons_where("type = ?1", kind)
+    }
+
+    fn persons_where(&self, condition: &str, value: &str) -> Result<Vec<PersonId>, StoreError> {
+        let sql = format!("SELECT DISTINCT person FROM event WHERE {condition} ORDER BY person");
+        let mut statement = self.connection.prepare_cached(&sql)?;
+        let mut rows = statement.query([value])?;
+        let mut persons = Vec::new();
+        while let Some(row) = rows.next()? {
+            let id: String = row.get(0)?;
+            persons.push(PersonId::new(&id).map_err(StoreError::damaged)?);
+        }
+        Ok(persons)
     }
 
     /// The event added last.
@@ -96,6 +121,7 @@ fn read(row: &Row<'_>) -> Result<EventRow, StoreError> {
         asserted_at: time(5)?,
         received_at: time(6)?,
         key: key.map(|key| Fingerprint::new(&key).map_err(StoreError::damaged)).transpose()?,
-        line: text(8)?,
+        rank: row.get(8)?,
+        line: text(9)?,
     })
 }

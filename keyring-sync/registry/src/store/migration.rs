@@ -151,6 +151,76 @@ const STEPS: &[&str] = &["
         made_at INTEGER NOT NULL,
         ended_at INTEGER
     ) STRICT, WITHOUT ROWID;
+", "
+    -- The rank that the source had when it was heard. NULL: none, as for everything from before ranks.
+    ALTER TABLE event ADD COLUMN rank INTEGER;
+
+    -- What the brake held back, by person, until two people decide.
+    CREATE TABLE staged (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        batch TEXT NOT NULL,
+        source TEXT NOT NULL,
+        id TEXT NOT NULL,
+        person TEXT NOT NULL,
+        type TEXT NOT NULL,
+        absent INTEGER NOT NULL CHECK (absent IN (0, 1)),
+        cause TEXT NOT NULL,
+        received_at INTEGER NOT NULL,
+        rank INTEGER,
+        line TEXT NOT NULL,
+        outcome TEXT CHECK (outcome IN ('approved', 'rejected', 'withdrawn')),
+        decided_at INTEGER
+    ) STRICT;
+    CREATE INDEX staged_open ON staged (source, person) WHERE outcome IS NULL;
+    CREATE INDEX staged_batch ON staged (batch);
+    CREATE TRIGGER staged_is_decided_once BEFORE UPDATE ON staged
+        WHEN OLD.outcome IS NOT NULL OR NEW.batch <> OLD.batch OR NEW.line <> OLD.line OR NEW.person <> OLD.person
+        BEGIN SELECT RAISE(ABORT, 'what was decided stays so'); END;
+    CREATE TRIGGER staged_never_goes BEFORE DELETE ON staged
+        BEGIN SELECT RAISE(ABORT, 'staged changes are never deleted'); END;
+    CREATE TABLE staged_vote (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        staged INTEGER NOT NULL REFERENCES staged (seq),
+        approve INTEGER NOT NULL CHECK (approve IN (0, 1)),
+        operator TEXT NOT NULL,
+        -- The Unix user who ran the command, whatever name was given.
+        login TEXT NOT NULL,
+        reason TEXT,
+        at INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX staged_vote_staged ON staged_vote (staged);
+    CREATE TRIGGER staged_vote_never_changes BEFORE UPDATE ON staged_vote
+        BEGIN SELECT RAISE(ABORT, 'votes never change'); END;
+    CREATE TRIGGER staged_vote_never_goes BEFORE DELETE ON staged_vote
+        BEGIN SELECT RAISE(ABORT, 'votes are never deleted'); END;
+
+    -- Whom the brake let go, for its sliding window.
+    CREATE TABLE passed (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        source TEXT NOT NULL,
+        person TEXT NOT NULL,
+        single INTEGER NOT NULL CHECK (single IN (0, 1)),
+        at INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX passed_at ON passed (at);
+    CREATE TRIGGER passed_never_changes BEFORE UPDATE ON passed
+        BEGIN SELECT RAISE(ABORT, 'what passed never changes'); END;
+    CREATE TRIGGER passed_never_goes BEFORE DELETE ON passed
+        BEGIN SELECT RAISE(ABORT, 'what passed is never deleted'); END;
+
+    -- The whole lists that were taken, so that an older one is told from a newer.
+    CREATE TABLE export (
+        source TEXT NOT NULL,
+        exported_at INTEGER NOT NULL,
+        sha256 TEXT NOT NULL,
+        row_count INTEGER NOT NULL,
+        received_at INTEGER NOT NULL,
+        PRIMARY KEY (source, exported_at)
+    ) STRICT;
+    CREATE TRIGGER export_never_changes BEFORE UPDATE ON export
+        BEGIN SELECT RAISE(ABORT, 'exports never change'); END;
+    CREATE TRIGGER export_never_goes BEFORE DELETE ON export
+        BEGIN SELECT RAISE(ABORT, 'exports are never deleted'); END;
 "];
 
 /// Whether [`migrate`] has something to do. Fails on a database from a newer program.

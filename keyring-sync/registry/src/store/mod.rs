@@ -4,18 +4,22 @@
 
 pub(crate) mod authority;
 pub(crate) mod event;
+pub(crate) mod export;
 pub(crate) mod key;
 mod migration;
+pub(crate) mod passed;
 pub(crate) mod person;
 pub(crate) mod publication;
 pub(crate) mod scim;
 pub(crate) mod token;
+pub(crate) mod staged;
 
 use crate::published::publish::{self, Published};
 use countersign_policy::keyring::KeyringError;
 use countersign_policy::time::Time;
 use publication::Publication;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use std::cell::Cell;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
@@ -195,6 +199,7 @@ impl Registry {
         let epoch = self.tables().epoch()?;
         let transaction = Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
         Ok(Change {
+            marks: Cell::new(0),
             connection: &self.connection,
             transaction,
             path: &self.path,
@@ -249,9 +254,16 @@ pub struct Change<'r> {
     keyring: &'r Path,
     /// The epoch that a commit makes.
     next: u64,
+    /// How many marks were set.
+    marks: Cell<u64>,
     // After the transaction: fields are dropped in order.
     _lock: File,
 }
+
+/// A point within a change.
+#[derive(Debug)]
+#[must_use]
+pub struct Mark(u64);
 
 impl Change<'_> {
     pub fn tables(&self) -> Tables<'_> {
@@ -267,24 +279,32 @@ impl Change<'_> {
         publish::publish(keyring, &Tables { connection }, now)
     }
 
-    /// Makes durable what no reader of the keyring ever sees; neither epoch nor publication.
+    /// Makes durable what no reader of the keyring ever sees; neither epoch nor publication. For changes that touched
+    /// no person and no authority.
     pub fn commit_unseen(self) -> Result<(), StoreError> {
-        Ok(self.transaction.commit()?)
+        let Change { transaction, path, _lock, .. } = self;
+        transaction.commit()?;
+        sync_folder(path)
     }
 
-    /// A point to come back to within the change. Every mark is ended by [`Change::keep`] or [`Change::back`].
-    pub fn mark(&self) -> Result<(), StoreError> {
-        Ok(self.transaction.execute_batch("SAVEPOINT mark")?)
+    /// A point to come back to within the change, ended by [`Change::keep`] or [`Change::back`]. Whatever is marked
+    /// after it ends with it.
+    pub fn mark(&self) -> Result<Mark, StoreError> {
+        let mark = Mark(self.marks.get() + 1);
+        self.marks.set(mark.0);
+        self.transaction.execute_batch(&format!("SAVEPOINT mark{}", mark.0))?;
+        Ok(mark)
     }
 
     /// What was done since the mark stays.
-    pub fn keep(&self) -> Result<(), StoreError> {
-        Ok(self.transaction.execute_batch("RELEASE mark")?)
+    pub fn keep(&self, mark: Mark) -> Result<(), StoreError> {
+        Ok(self.transaction.execute_batch(&format!("RELEASE mark{}", mark.0))?)
     }
 
     /// What was done since the mark never was.
-    pub fn back(&self) -> Result<(), StoreError> {
-        Ok(self.transaction.execute_batch("ROLLBACK TO mark; RELEASE mark")?)
+    pub fn back(&self, mark: Mark) -> Result<(), StoreError> {
+        let Mark(mark) = mark;
+        Ok(self.transaction.execute_batch(&format!("ROLLBACK TO mark{mark}; RELEASE mark{mark}"))?)
     }
 
     /// The epoch that records written in this change belong to.

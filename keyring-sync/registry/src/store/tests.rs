@@ -2,9 +2,12 @@ use super::*;
 use crate::published::PublishedKeyring;
 use crate::store::authority::AuthorityMark;
 use crate::store::event::EventRow;
+use crate::store::export::ExportRow;
 use crate::store::key::KeyRow;
 use crate::store::scim::{ScimKind, ScimNarrow, ScimRow};
 use crate::store::token::TokenRow;
+use crate::store::passed::PassedCount;
+use crate::store::staged::{NewStaged, Outcome, Vote};
 use countersign_policy::id::{EventId, Fingerprint, PersonId, Source};
 use countersign_policy::keyring::{Compromised, Keyring, Material, RetireReason, Retired, SshKey};
 use countersign_policy::signature::primitive::VerifyKey;
@@ -34,6 +37,7 @@ fn event(id: &str) -> EventRow {
         asserted_at: at(2),
         received_at: at(3),
         key: None,
+        rank: Some(7),
         line: r#"{"id":"x",  "odd":1.50}"#.to_owned(),
     }
 }
@@ -99,7 +103,14 @@ fn a_change_that_is_not_committed_never_was() {
 fn a_registry_of_the_first_schema_goes_on() {
     let (dir, mut registry) = new_registry();
     registry.begin(at(1)).unwrap().commit(at(1)).unwrap();
-    registry.connection.execute_batch("DROP TABLE epoch; DROP TABLE scim_resource; DROP TABLE scim_member; DROP TABLE token; PRAGMA user_version = 1").unwrap();
+    registry
+        .connection
+        .execute_batch(
+            "DROP TABLE epoch; DROP TABLE scim_resource; DROP TABLE scim_member; DROP TABLE token;
+             ALTER TABLE event DROP COLUMN rank; DROP TABLE staged_vote; DROP TABLE staged; DROP TABLE passed;
+             DROP TABLE export; PRAGMA user_version = 1",
+        )
+        .unwrap();
     drop(registry);
     let mut registry = reopened(&dir).unwrap();
     registry.begin(at(2)).unwrap().commit(at(2)).unwrap();
@@ -271,11 +282,95 @@ fn what_fails_within_a_change_leaves_the_rest() {
     let (dir, mut registry) = new_registry();
     let change = registry.begin(at(1)).unwrap();
     for (id, keep) in [("a", true), ("b", false), ("c", true)] {
-        change.mark().unwrap();
+        let mark = change.mark().unwrap();
         change.tables().add_event(&event(id)).unwrap();
-        if keep { change.keep().unwrap() } else { change.back().unwrap() }
+        if keep { change.keep(mark).unwrap() } else { change.back(mark).unwrap() }
     }
     change.commit_unseen().unwrap();
     assert_eq!(reopened(&dir).unwrap().tables().event_count().unwrap(), 2);
     assert_eq!(PublishedKeyring::open(registry.keyring()).unwrap().epoch(), 0, "nothing to see for a reader");
+}
+
+fn staged(batch: &str, person: &str, absent: bool) -> NewStaged {
+    NewStaged {
+        batch: batch.to_owned(),
+        source: Source::new("hr").unwrap(),
+        id: EventId::new("x").unwrap(),
+        person: PersonId::new(person).unwrap(),
+        kind: "suspended".to_owned(),
+        absent,
+        cause: "too many".to_owned(),
+        received_at: at(3),
+        rank: Some(10),
+        line: "{}".to_owned(),
+    }
+}
+
+#[test]
+fn what_is_staged_is_decided_once_and_stays_on_record() {
+    let (_dir, registry) = new_registry();
+    let tables = registry.tables();
+    tables.stage(&staged("b1", "E1", true)).unwrap();
+    tables.stage(&staged("b1", "E2", false)).unwrap();
+    let rows = tables.staged_of_batch("b1").unwrap();
+    assert_eq!(rows[0].staged, staged("b1", "E1", true));
+    assert_eq!(tables.staged_absent(&rows[0].staged.source).unwrap().len(), 1);
+    let vote = Vote { approve: true, operator: "alice".into(), login: "alice".into(), reason: None, at: at(4) };
+    tables.vote(rows[0].seq, &vote).unwrap();
+    assert_eq!(tables.votes(rows[0].seq).unwrap(), [vote]);
+    tables.decide(rows[0].seq, Outcome::Rejected, at(5)).unwrap();
+    assert_eq!(tables.staged().unwrap(), rows[1..]);
+    assert!(tables.decide(rows[0].seq, Outcome::Approved, at(6)).unwrap_err().to_string().contains("stays so"));
+    for sql in ["DELETE FROM staged", "DELETE FROM staged_vote", "UPDATE staged_vote SET operator = 'bob'"] {
+        assert!(registry.connection.execute(sql, []).is_err(), "{sql}");
+    }
+}
+
+#[test]
+fn the_window_slides_over_what_passed() {
+    let (_dir, registry) = new_registry();
+    let tables = registry.tables();
+    let (hr, scim) = (Source::new("hr").unwrap(), Source::new("scim").unwrap());
+    let person = PersonId::new("E1").unwrap();
+    tables.add_passed(&hr, &person, true, at(10)).unwrap();
+    tables.add_passed(&scim, &person, false, at(20)).unwrap();
+    let count = |since, source: Option<&Source>| {
+        let PassedCount { singles, bulk } = tables.passed_since(at(since), source).unwrap();
+        (singles, bulk)
+    };
+    assert_eq!([count(9, None), count(10, None), count(20, None)], [(1, 1), (0, 1), (0, 0)]);
+    assert_eq!([count(0, Some(&hr)), count(0, Some(&scim))], [(1, 0), (0, 1)]);
+}
+
+#[test]
+fn the_newest_list_of_a_source_is_known() {
+    let (_dir, registry) = new_registry();
+    let tables = registry.tables();
+    let list = |n: i64| ExportRow {
+        source: Source::new("hr").unwrap(),
+        exported_at: at(n),
+        sha256: "ab".to_owned(),
+        rows: 3,
+        received_at: at(n + 1),
+    };
+    assert_eq!(tables.last_export(&list(0).source).unwrap(), None);
+    tables.add_export(&list(20)).unwrap();
+    tables.add_export(&list(10)).unwrap();
+    assert_eq!(tables.last_export(&list(0).source).unwrap(), Some(list(20)));
+    assert!(tables.add_export(&list(10)).is_err());
+}
+
+#[test]
+fn a_change_goes_back_to_its_mark() {
+    let (_dir, mut registry) = new_registry();
+    let change = registry.begin(at(1)).unwrap();
+    change.tables().add_event(&event("a")).unwrap();
+    let mark = change.mark().unwrap();
+    change.tables().add_event(&event("b")).unwrap();
+    let _inner = change.mark().unwrap();
+    change.tables().add_event(&event("c")).unwrap();
+    change.back(mark).unwrap();
+    change.commit_unseen().unwrap();
+    assert_eq!(registry.tables().event_count().unwrap(), 1);
+    assert_eq!(registry.tables().epoch().unwrap(), 0, "readers have nothing new to see");
 }

@@ -1,0 +1,91 @@
+//! The sources of `keyring-sync.yaml`: who is believed how much, and whose lists are where.
+
+use crate::event::OPERATOR;
+use crate::feed::csv::{Place, Reading, Status, ZoneName};
+use countersign_policy::id::Source;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// The word of people who run the registry outranks every feed's.
+const OPERATOR_RANK: u8 = u8::MAX;
+
+/// The rank that each source has today; a source without one lifts nothing but its own.
+///
+/// The rank is stamped on an event when it is received, and the fold reads the stamp. So the meaning of a log never
+/// depends on today's configuration: a rank that is changed counts for what is heard from then on, and what was heard
+/// before there were ranks has none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ranks(BTreeMap<Source, u8>);
+
+impl Ranks {
+    pub fn new(ranks: impl IntoIterator<Item = (Source, u8)>) -> Self {
+        Ranks(ranks.into_iter().collect())
+    }
+
+    pub fn of(&self, source: &Source) -> Option<u8> {
+        if source.as_str() == OPERATOR { Some(OPERATOR_RANK) } else { self.0.get(source).copied() }
+    }
+}
+
+/// One source as it is configured.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    pub rank: Option<u8>,
+    pub csv: Option<CsvSettings>,
+}
+
+/// Where the nightly list of a source is, and how it is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CsvSettings {
+    pub file: PathBuf,
+    pub reading: Reading,
+    pub departments: BTreeMap<String, Place>,
+}
+
+/// A source as it is written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RawSettings {
+    rank: Option<u8>,
+    csv: Option<RawCsv>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCsv {
+    file: PathBuf,
+    timezone: Option<String>,
+    #[serde(default)]
+    statuses: BTreeMap<String, Status>,
+    #[serde(default)]
+    departments: BTreeMap<String, Place>,
+}
+
+impl RawSettings {
+    /// Relative paths count from `folder`.
+    pub fn check(self, source: &Source, folder: &Path) -> Result<Settings, String> {
+        if source.as_str() == OPERATOR {
+            return Err(format!("sources: `{OPERATOR}` is who runs this program, and no feed"));
+        }
+        let csv = self.csv.map(|raw| {
+            let zone = raw.timezone.as_deref().map(ZoneName::new).transpose();
+            let zone = zone.map_err(|error| format!("sources: {source}: timezone: {error}"))?;
+            let reading = Reading { zone, statuses: raw.statuses };
+            Ok::<_, String>(CsvSettings { file: folder.join(raw.file), reading, departments: raw.departments })
+        });
+        Ok(Settings { rank: self.rank, csv: csv.transpose()? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_outranks_the_operator_and_who_is_not_listed_has_no_rank() {
+        let source = |name: &str| Source::new(name).unwrap();
+        let ranks = Ranks::new([(source("hr"), 10), (source(OPERATOR), 1)]);
+        assert_eq!(["hr", OPERATOR, "scim"].map(|name| ranks.of(&source(name))), [Some(10), Some(u8::MAX), None]);
+    }
+}
