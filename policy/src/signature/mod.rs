@@ -8,6 +8,7 @@ pub(crate) mod armor;
 mod oid;
 pub mod openpgp;
 pub mod payload;
+pub mod possession;
 pub mod primitive;
 pub mod registration;
 pub mod settings;
@@ -98,7 +99,7 @@ pub fn verify(payload: &Payload<'_>, signature: &[u8], context: &Context<'_>) ->
             openpgp::verify(payload, signature, context)
         }
         Label::Ssh => ssh::verify(payload, signature, context),
-        Label::X509 => {
+        Label::X509 | Label::Cms => {
             context.allows(Format::X509)?;
             context.x509.verify(payload, signature, context)
         }

@@ -3,6 +3,7 @@
 mod git;
 mod openpgp;
 mod openpgp_certificate;
+mod possession;
 pub mod ssh;
 mod ssh_certificate;
 
