@@ -1,5 +1,6 @@
 //! `keyring-sync.yaml`: where the registry is and where its keyring is published.
 
+use crate::enrol::ServerName;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
@@ -21,6 +22,8 @@ pub struct Config {
     pub registry: PathBuf,
     /// The folder of the published keyring.
     pub keyring: PathBuf,
+    /// How developers know this server; enrolment binds signatures to it.
+    pub server: Option<ServerName>,
 }
 
 #[derive(Deserialize)]
@@ -28,6 +31,8 @@ pub struct Config {
 struct RawConfig {
     registry: PathBuf,
     keyring: PathBuf,
+    #[serde(default)]
+    server: Option<ServerName>,
 }
 
 impl Config {
@@ -37,7 +42,7 @@ impl Config {
         let raw: RawConfig =
             serde_yaml::from_str(&text).map_err(|source| ConfigError::Yaml { path: path.to_owned(), source })?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        Ok(Config { registry: folder.join(raw.registry), keyring: folder.join(raw.keyring) })
+        Ok(Config { registry: folder.join(raw.registry), keyring: folder.join(raw.keyring), server: raw.server })
     }
 }
 
@@ -48,6 +53,8 @@ pub const DEFAULT_TEXT: &str = "\
 registry: registry.db
 # The published keyring; the hooks read it, as another Unix user.
 keyring: keyring
+# How developers know this server; the challenges of keyring-sync enrol name it.
+# server: git.example
 ";
 
 #[cfg(test)]

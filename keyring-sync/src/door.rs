@@ -193,6 +193,11 @@ impl<'r> Door<'r> {
         self.change.commit(self.now)
     }
 
+    /// Makes durable what was noted beside the events; commits and publishes only where there is something to publish.
+    pub fn keep(self) -> Result<(), StoreError> {
+        if self.is_unchanged() { self.change.keep() } else { self.commit().map(|_| ()) }
+    }
+
     /// Whom the events of this change speak of, as they are now.
     pub fn touched(&self) -> Result<Vec<Person>, StoreError> {
         self.touched.iter().map(|id| self.person(id)).collect()

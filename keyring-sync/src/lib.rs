@@ -5,6 +5,7 @@
 mod command;
 pub mod config;
 pub mod door;
+pub mod enrol;
 pub mod event;
 pub mod export;
 pub mod fold;

@@ -1,6 +1,7 @@
 //! The command line. One file a command; each turns its arguments into events and a [`Report`].
 
 mod apply;
+mod enrol;
 mod export;
 mod import;
 mod init;
@@ -62,6 +63,9 @@ enum Command {
     /// Add, show and revoke keys
     #[command(subcommand)]
     Key(key::Command),
+    /// Have a key registered by whoever shows that they hold it
+    #[command(subcommand)]
+    Enrol(enrol::Command),
     /// Take events, one JSON object a line; all of them or none
     Apply(apply::Args),
     /// Terminate a person at once
@@ -86,6 +90,7 @@ impl Cli {
             Command::Status(args) => status::run(&context, &args),
             Command::Person(command) => person::run(&context, command),
             Command::Key(command) => key::run(&context, command),
+            Command::Enrol(command) => enrol::run(&context, command),
             Command::Apply(args) => apply::run(&context, &args),
             Command::Kill(args) => kill::run(&context, &args),
             Command::Undo(args) => undo::run(&context, &args),
@@ -163,6 +168,14 @@ impl<'r> Operator<'r> {
                 Ok(true)
             }
         }
+    }
+
+    /// Makes durable what was noted and is not published, and reports it.
+    fn keep(self, what: &str, mut json: Value) -> Result<Report, Failure> {
+        report::set(&mut json, "changed", json!(true));
+        report::set(&mut json, "events", json!(self.events));
+        self.door.keep()?;
+        Ok(Report { text: what.to_owned(), json, notes: self.notes, refused: false })
     }
 
     /// Commits and reports `what` was done; where nothing was to be done, `already` says so.

@@ -105,6 +105,45 @@ const STEPS: &[&str] = &["
         epoch INTEGER PRIMARY KEY,
         committed_at INTEGER NOT NULL
     ) STRICT;
+", "
+    -- Enrolment: what is claimed and asked, before anything is registered. None of it is published.
+    CREATE TABLE challenge (
+        nonce_sha256 TEXT PRIMARY KEY,
+        person TEXT NOT NULL,
+        key TEXT NOT NULL,
+        server TEXT NOT NULL,
+        replaces TEXT,
+        replaced_at INTEGER,
+        begun_at INTEGER NOT NULL,
+        expires_at INTEGER NOT NULL,
+        attempts INTEGER NOT NULL,
+        spent_at INTEGER
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX challenge_expires ON challenge (expires_at);
+    CREATE TRIGGER challenge_never_goes BEFORE DELETE ON challenge
+        BEGIN SELECT RAISE(ABORT, 'challenges are never deleted'); END;
+    CREATE TRIGGER challenge_is_spent_once BEFORE UPDATE ON challenge WHEN OLD.spent_at IS NOT NULL
+        BEGIN SELECT RAISE(ABORT, 'a challenge is spent once'); END;
+    CREATE TABLE pending_key (
+        person TEXT NOT NULL,
+        key TEXT NOT NULL,
+        data TEXT NOT NULL,
+        origin TEXT NOT NULL,
+        valid_before INTEGER,
+        received_at INTEGER NOT NULL,
+        proven_at INTEGER,
+        PRIMARY KEY (person, key)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE deposit (
+        key TEXT NOT NULL REFERENCES key (fingerprint),
+        reason TEXT NOT NULL CHECK (reason IN ('unspecified', 'superseded', 'compromised', 'retired')),
+        packet BLOB NOT NULL,
+        deposited_at INTEGER NOT NULL,
+        published_at INTEGER,
+        PRIMARY KEY (key, packet)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TRIGGER deposit_never_goes BEFORE DELETE ON deposit
+        BEGIN SELECT RAISE(ABORT, 'deposits are never deleted'); END;
 "];
 
 /// Whether [`migrate`] has something to do. Fails on a database from a newer program.

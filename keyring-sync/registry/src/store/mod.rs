@@ -3,9 +3,12 @@
 //! One file a table; this one opens, locks and commits.
 
 pub(crate) mod authority;
+pub(crate) mod challenge;
+pub(crate) mod deposit;
 pub(crate) mod event;
 pub(crate) mod key;
 mod migration;
+pub(crate) mod pending_key;
 pub(crate) mod person;
 pub(crate) mod publication;
 
@@ -253,6 +256,12 @@ impl Change<'_> {
         let Change { transaction, connection, keyring, _lock, .. } = self;
         transaction.commit()?;
         publish::publish(keyring, &Tables { connection }, now)
+    }
+
+    /// Makes durable what no reader sees: nothing is published, and the epoch stays. INVARIANT: no table that is
+    /// published was written.
+    pub fn keep(self) -> Result<(), StoreError> {
+        Ok(self.transaction.commit()?)
     }
 
     /// The epoch that records written in this change belong to.
