@@ -13,6 +13,7 @@ pub use store::authority::AuthorityMark;
 pub use store::challenge::ChallengeRow;
 pub use store::deposit::Deposit;
 pub use store::event::EventRow;
+pub use store::export_version::ExportVersion;
 pub use store::key::{KeyRow, Owner};
 pub use store::pending_key::PendingKey;
 pub use store::publication::Publication;

@@ -144,6 +144,16 @@ const STEPS: &[&str] = &["
     ) STRICT, WITHOUT ROWID;
     CREATE TRIGGER deposit_never_goes BEFORE DELETE ON deposit
         BEGIN SELECT RAISE(ABORT, 'deposits are never deleted'); END;
+", "
+    -- The last of each export that bears a rising version.
+    CREATE TABLE export_version (
+        name TEXT PRIMARY KEY,
+        version INTEGER NOT NULL,
+        digest TEXT NOT NULL,
+        exported_at INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TRIGGER export_version_rises BEFORE UPDATE ON export_version WHEN NEW.version <= OLD.version
+        BEGIN SELECT RAISE(ABORT, 'the version of an export rises'); END;
 "];
 
 /// Whether [`migrate`] has something to do. Fails on a database from a newer program.

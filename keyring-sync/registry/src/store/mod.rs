@@ -6,6 +6,7 @@ pub(crate) mod authority;
 pub(crate) mod challenge;
 pub(crate) mod deposit;
 pub(crate) mod event;
+pub(crate) mod export_version;
 pub(crate) mod key;
 mod migration;
 pub(crate) mod pending_key;
