@@ -104,6 +104,13 @@ fn a_key_is_registered_by_a_signature() {
     = 0
     ");
     assert_eq!(person(&room, ALICE).keys[0].fingerprint.as_str(), key);
+    // Whoever doubts it later can check it again.
+    let registry = rusqlite::Connection::open(room.path("registry.db")).unwrap();
+    let event = "SELECT line FROM event WHERE type = 'key_added'";
+    let line: Value =
+        serde_json::from_str(&registry.query_row(event, [], |row| row.get::<_, String>(0)).unwrap()).unwrap();
+    assert_eq!(line["data"]["proof"]["challenge"], begun["challenge"]);
+    assert_eq!(line["data"]["proof"]["signature"], room.read("challenge.sig"));
     let again = room.run(&["enrol", "begin", ALICE, "--key", "alice.pub"]);
     assert_eq!(again, format!("keyring-sync: key {key} is registered to E1001 already\n= 1\n"));
 }

@@ -1,4 +1,5 @@
 //! A registry of its own for each test, and the program run in it.
+#![allow(dead_code, reason = "each test program uses its part")]
 
 use countersign_policy::time::Time;
 use countersign_registry::PublishedKeyring;

@@ -55,17 +55,20 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Report, Failure> {
     let registration = registered(&tables, &key_of(&pending)?, now)?;
     let (text, namespace) = (challenge.text(), Challenge::namespace(&server));
     let statement = statement(&text, &namespace);
-    possession::of_new_key(&person, &registration, &statement, &signature, now)
+    possession::of_new_key(&person, &registration, &statement, signature.as_bytes(), now)
         .map_err(|why| again(not_proven("signature", &why)))?;
     let mut data: Value = serde_json::from_str(&pending.data).map_err(|error| Failure::Fault(error.to_string()))?;
-    report::set(&mut data, "proof", json!({"challenge": text}));
+    // Unknown to the fold, and kept: whoever doubts the enrolment later can check it.
+    let mut proof = json!({"challenge": text, "signature": signature});
     if let Purpose::Replace { key, .. } = &challenge.purpose {
         let old = old_signature
             .ok_or_else(|| again(format!("the signature of the old key {key} is missing: --old-signature")))?;
-        possession::of_held_key(&person, key, &statement, &old, now)
+        possession::of_held_key(&person, key, &statement, old.as_bytes(), now)
             .map_err(|why| again(not_proven("old key's signature", &why)))?;
         report::set(&mut data, "enrolled_by", json!(key));
+        report::set(&mut proof, "old_signature", json!(old));
     }
+    report::set(&mut data, "proof", proof);
     if !tables.spend_challenge(&row.nonce_sha256, now)? {
         return Err(Failure::No("the challenge was used or expired meanwhile: begin anew".to_owned()));
     }
@@ -95,10 +98,10 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Report, Failure> {
 }
 
 /// Signatures travel by mail and by Windows: line ends are not what was signed.
-fn read_signature(path: &Path) -> Result<Vec<u8>, Failure> {
+fn read_signature(path: &Path) -> Result<String, Failure> {
     let bytes = read_file(path)?;
     match String::from_utf8(bytes) {
-        Ok(text) => Ok(text.replace("\r\n", "\n").into_bytes()),
+        Ok(text) => Ok(text.replace("\r\n", "\n")),
         Err(_) => Err(Failure::No(format!("{}: is no armoured signature", path.display()))),
     }
 }
