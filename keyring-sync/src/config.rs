@@ -1,6 +1,7 @@
 //! `keyring-sync.yaml`: where the registry is and where its keyring is published.
 
 use crate::enrol::ServerName;
+use crate::forge::ForgeConfig;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
@@ -24,6 +25,8 @@ pub struct Config {
     pub keyring: PathBuf,
     /// How developers know this server; enrolment binds signatures to it.
     pub server: Option<ServerName>,
+    /// Where accounts are cut off.
+    pub forges: Vec<ForgeConfig>,
 }
 
 #[derive(Deserialize)]
@@ -33,6 +36,8 @@ struct RawConfig {
     keyring: PathBuf,
     #[serde(default)]
     server: Option<ServerName>,
+    #[serde(default)]
+    forges: Vec<ForgeConfig>,
 }
 
 impl Config {
@@ -42,7 +47,12 @@ impl Config {
         let raw: RawConfig =
             serde_yaml::from_str(&text).map_err(|source| ConfigError::Yaml { path: path.to_owned(), source })?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        Ok(Config { registry: folder.join(raw.registry), keyring: folder.join(raw.keyring), server: raw.server })
+        Ok(Config {
+            registry: folder.join(raw.registry),
+            keyring: folder.join(raw.keyring),
+            server: raw.server,
+            forges: raw.forges.into_iter().map(|forge| forge.within(folder)).collect(),
+        })
     }
 }
 
@@ -55,6 +65,9 @@ registry: registry.db
 keyring: keyring
 # How developers know this server; the challenges of keyring-sync enrol name it.
 # server: git.example
+# Where keyring-sync cascade cuts off the accounts of who is out: gitea:alice is alice on the forge called gitea.
+# forges:
+#   - { name: gitea, kind: gitea, url: https://git.example, token_file: gitea.token, password_file: gitea.password }
 ";
 
 #[cfg(test)]

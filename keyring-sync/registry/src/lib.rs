@@ -10,6 +10,7 @@ mod store;
 pub use published::PublishedKeyring;
 pub use published::publish::Published;
 pub use store::authority::AuthorityMark;
+pub use store::cascade::{Attempt, CascadeStep};
 pub use store::challenge::ChallengeRow;
 pub use store::deposit::Deposit;
 pub use store::event::EventRow;

@@ -1,6 +1,7 @@
 //! The command line. One file a command; each turns its arguments into events and a [`Report`].
 
 mod apply;
+mod cascade;
 mod enrol;
 mod export;
 mod import;
@@ -70,6 +71,9 @@ enum Command {
     Apply(apply::Args),
     /// Terminate a person at once
     Kill(kill::Args),
+    /// Carry terminations and suspensions to the forges
+    #[command(subcommand)]
+    Cascade(cascade::Command),
     /// Take an event back
     Undo(undo::Args),
     /// Bring persons and keys over from elsewhere
@@ -93,6 +97,7 @@ impl Cli {
             Command::Enrol(command) => enrol::run(&context, command),
             Command::Apply(args) => apply::run(&context, &args),
             Command::Kill(args) => kill::run(&context, &args),
+            Command::Cascade(command) => cascade::run(&context, command),
             Command::Undo(args) => undo::run(&context, &args),
             Command::Publish => publish::run(&context),
             Command::Import(command) => import::run(&context, command),

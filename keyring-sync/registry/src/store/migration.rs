@@ -154,6 +154,24 @@ const STEPS: &[&str] = &["
     ) STRICT, WITHOUT ROWID;
     CREATE TRIGGER export_version_rises BEFORE UPDATE ON export_version WHEN NEW.version <= OLD.version
         BEGIN SELECT RAISE(ABORT, 'the version of an export rises'); END;
+", "
+    -- What is to end on the forges, what was tried, and what was read back.
+    CREATE TABLE cascade_step (
+        person TEXT NOT NULL,
+        account TEXT NOT NULL,
+        step TEXT NOT NULL CHECK (step IN ('account', 'ssh-keys', 'tokens', 'gpg-keys')),
+        wanted_at INTEGER NOT NULL,
+        attempts INTEGER NOT NULL,
+        tried_at INTEGER,
+        next_at INTEGER NOT NULL,
+        trouble TEXT,
+        confirmed_at INTEGER,
+        found TEXT,
+        lifted_at INTEGER,
+        PRIMARY KEY (person, account, step)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TRIGGER cascade_step_never_goes BEFORE DELETE ON cascade_step
+        BEGIN SELECT RAISE(ABORT, 'steps are never deleted'); END;
 "];
 
 /// Whether [`migrate`] has something to do. Fails on a database from a newer program.

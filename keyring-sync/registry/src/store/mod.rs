@@ -3,6 +3,7 @@
 //! One file a table; this one opens, locks and commits.
 
 pub(crate) mod authority;
+pub(crate) mod cascade;
 pub(crate) mod challenge;
 pub(crate) mod deposit;
 pub(crate) mod event;
