@@ -1,6 +1,8 @@
 //! `keyring-sync.yaml`: where the registry is and where its keyring is published.
 
 use crate::brake::Limits;
+use crate::enrol::ServerName;
+use crate::forge::ForgeConfig;
 use crate::serve::config::{BadService, RawService, Service};
 use crate::sources::{Ranks, RawSettings, Settings};
 use countersign_policy::id::Source;
@@ -35,6 +37,10 @@ pub struct Config {
     /// How many may be deactivated without two people's approval.
     pub brake: Limits,
     pub sources: BTreeMap<Source, Settings>,
+    /// How developers know this server; enrolment binds signatures to it.
+    pub server: Option<ServerName>,
+    /// Where accounts are cut off.
+    pub forges: Vec<ForgeConfig>,
 }
 
 #[derive(Deserialize)]
@@ -47,6 +53,10 @@ struct RawConfig {
     brake: Limits,
     #[serde(default)]
     sources: BTreeMap<Source, RawSettings>,
+    #[serde(default)]
+    server: Option<ServerName>,
+    #[serde(default)]
+    forges: Vec<ForgeConfig>,
 }
 
 impl Config {
@@ -66,7 +76,8 @@ impl Config {
             sources.insert(source, settings);
         }
         let (registry, keyring) = (folder.join(raw.registry), folder.join(raw.keyring));
-        Ok(Config { registry, keyring, serve, brake: raw.brake, sources })
+        let forges = raw.forges.into_iter().map(|forge| forge.within(folder)).collect();
+        Ok(Config { registry, keyring, serve, brake: raw.brake, sources, server: raw.server, forges })
     }
 
     pub fn ranks(&self) -> Ranks {
@@ -81,6 +92,11 @@ pub const DEFAULT_TEXT: &str = "\
 registry: registry.db
 # The published keyring; the hooks read it, as another Unix user.
 keyring: keyring
+# How developers know this server; the challenges of keyring-sync enrol name it.
+# server: git.example
+# Where keyring-sync cascade cuts off the accounts of who is out: gitea:alice is alice on the forge called gitea.
+# forges:
+#   - { name: gitea, kind: gitea, url: https://git.example, token_file: gitea.token, password_file: gitea.password }
 ";
 
 #[cfg(test)]
@@ -123,6 +139,9 @@ mod tests {
             refused("sources:\n  operator: {rank: 1}\n"),
             "FILE: sources: `operator` is who runs this program, and no feed"
         );
+        for name in ["keyring-sync", "metrics"] {
+            assert!(refused(&format!("sources:\n  {name}: {{rank: 1}}\n")).contains("kept for this program"), "{name}");
+        }
         assert_eq!(refused("brake: {window: 1m}\n"), "FILE: brake: window must be between 1h and 31d");
         assert!(refused("sources:\n  hr: {csv: {file: a, statuses: {U: gone}}}\n").contains("gone"));
     }

@@ -3,7 +3,7 @@
 //! `offers ─► admitted all together ─► who loses by it ─► the brake's verdict ─► the rest is kept, they are staged`
 
 use crate::brake::{self, Class, Count, Counts, Limits, Loss, Origin};
-use crate::door::{Admitted, Door, Refused};
+use crate::door::{Admitted, Door, DoorMark, Refused};
 use crate::event::Event;
 use countersign_policy::id::{EventId, PersonId, Source};
 use countersign_policy::keyring::{Lifecycle, Person};
@@ -132,6 +132,63 @@ pub fn take(door: &mut Door<'_>, source: &Source, offers: Vec<Offer>, limits: &L
     let batch = (!names.is_empty()).then_some(batch);
     staged.extend(names.into_values());
     Ok(Taken { staged, batch, ..final_.into_taken() })
+}
+
+/// Events that are admitted one after the other, each after a look at what the others did, and who was who before.
+#[derive(Debug)]
+pub(crate) struct Said {
+    mark: DoorMark,
+    offers: Vec<Offer>,
+    before: BTreeMap<PersonId, Person>,
+}
+
+/// What the brake held back whole.
+#[derive(Debug)]
+pub(crate) struct Stopped {
+    pub cause: String,
+}
+
+impl Said {
+    /// From here on [`Said::settle`] takes back what the brake holds.
+    pub fn begin(door: &Door<'_>) -> Result<Self, StoreError> {
+        Ok(Said { mark: door.mark()?, offers: Vec::new(), before: BTreeMap::new() })
+    }
+
+    pub fn admit(&mut self, door: &mut Door<'_>, event: Event) -> Result<Admitted, Refused> {
+        if !self.before.contains_key(&event.person) && door.exists(&event.person)? {
+            self.before.insert(event.person.clone(), door.person(&event.person)?);
+        }
+        self.offers.push(Offer { event: event.clone(), origin: Origin::Said });
+        door.admit(event)
+    }
+
+    /// Keeps what was said, or takes all of it back and stages it.
+    pub fn settle(self, door: &mut Door<'_>, source: &Source, limits: &Limits) -> Result<Option<Stopped>, StoreError> {
+        let Said { mark, offers, before } = self;
+        let losses = losses(door, &offers, &before)?;
+        if losses.is_empty() {
+            door.keep(mark)?;
+            return Ok(None);
+        }
+        let counts = counts(door, source, limits)?;
+        let staff = if brake::asks_for_staff(&losses, counts, limits) { staff(door)? } else { 0 };
+        let verdict = brake::judge(source, &losses, counts, staff, limits);
+        let Some((_, trip)) = verdict.stage.first() else {
+            for (person, class) in &verdict.pass {
+                door.tables().add_passed(source, person, *class == Class::Single, door.now())?;
+            }
+            door.keep(mark)?;
+            return Ok(None);
+        };
+        let cause = trip.to_string();
+        door.back(mark)?;
+        let (_, offers) = waiting(door, offers)?;
+        let batch = ulid::Ulid::generate().to_string();
+        for offer in &offers {
+            stage(door, &batch, offer, &cause)?;
+        }
+        Ok(Some(Stopped { cause }))
+    }
 }
 
 /// Everybody who is active now.

@@ -3,13 +3,16 @@
 //! `event ─► door ─► fold ─► registry epoch n+1 ─► published keyring ─► the very next push`
 
 pub mod brake;
+pub mod cascade;
 mod command;
 pub mod config;
 pub mod door;
+pub mod enrol;
 pub mod event;
 pub mod export;
 pub mod feed;
 pub mod fold;
+pub mod forge;
 pub mod import;
 pub mod intake;
 pub mod keys;

@@ -2,10 +2,15 @@
 
 use crate::event::OPERATOR;
 use crate::feed::csv::{Place, Reading, Status, ZoneName};
+use crate::feed::scim::config::{RawScim, Scim};
+use crate::serve::METRICS;
 use countersign_policy::id::Source;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+
+/// The source of events that this program makes of others.
+const OWN: &str = "keyring-sync";
 
 /// The word of people who run the registry outranks every feed's.
 const OPERATOR_RANK: u8 = u8::MAX;
@@ -33,6 +38,7 @@ impl Ranks {
 pub struct Settings {
     pub rank: Option<u8>,
     pub csv: Option<CsvSettings>,
+    pub scim: Option<Scim>,
 }
 
 /// Where the nightly list of a source is, and how it is read.
@@ -49,6 +55,7 @@ pub struct CsvSettings {
 pub struct RawSettings {
     rank: Option<u8>,
     csv: Option<RawCsv>,
+    scim: Option<RawScim>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -65,8 +72,12 @@ struct RawCsv {
 impl RawSettings {
     /// Relative paths count from `folder`.
     pub fn check(self, source: &Source, folder: &Path) -> Result<Settings, String> {
-        if source.as_str() == OPERATOR {
-            return Err(format!("sources: `{OPERATOR}` is who runs this program, and no feed"));
+        match source.as_str() {
+            OPERATOR => return Err(format!("sources: `{OPERATOR}` is who runs this program, and no feed")),
+            name @ (OWN | METRICS) => {
+                return Err(format!("sources: `{name}` is kept for this program itself: call the source something else"));
+            }
+            _ => {}
         }
         let csv = self.csv.map(|raw| {
             let zone = raw.timezone.as_deref().map(ZoneName::new).transpose();
@@ -74,7 +85,7 @@ impl RawSettings {
             let reading = Reading { zone, statuses: raw.statuses };
             Ok::<_, String>(CsvSettings { file: folder.join(raw.file), reading, departments: raw.departments })
         });
-        Ok(Settings { rank: self.rank, csv: csv.transpose()? })
+        Ok(Settings { rank: self.rank, csv: csv.transpose()?, scim: self.scim.map(Scim::from) })
     }
 }
 

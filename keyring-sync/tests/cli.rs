@@ -254,12 +254,12 @@ fn signers_are_imported_and_exported() {
         "signers",
         &format!("# team\nalice@x.example namespaces=\"git\",valid-after=\"20260101Z\" {alice}*@x.example {bob}"),
     );
-    insta::assert_snapshot!(room.run(&["import", "allowed-signers", "signers"]), @r"
+    insta::assert_snapshot!(room.run(&["import", "allowed-signers", "--trust-import", "signers"]), @r"
     signers line 3: principal `*@x.example` is a pattern: a key belongs to one person, so name the address
     nothing was changed: 1 line refused (--keep-going takes the others)
     = 1
     ");
-    let said = room.run(&["import", "allowed-signers", "signers", "--keep-going"]);
+    let said = room.run(&["import", "allowed-signers", "--trust-import", "signers", "--keep-going"]);
     assert!(said.contains("imported 1 key; published as epoch 1"), "{said}");
     let exported = room.run(&["export", "allowed-signers"]);
     assert!(
@@ -267,12 +267,12 @@ fn signers_are_imported_and_exported() {
         "{exported}"
     );
     room.write("ended", &format!("bob@x.example namespaces=\"git\",valid-before=\"20260101Z\" {bob}"));
-    let said = room.run(&["import", "allowed-signers", "ended"]);
+    let said = room.run(&["import", "allowed-signers", "--trust-import", "ended"]);
     assert!(said.contains("of bob@x.example ended on 2026-01-01: it is on record and signs nothing new"), "{said}");
     assert!(said.ends_with("= 0\n"), "{said}");
     for file in ["ended", "exported-before"] {
         room.write("exported-before", exported.strip_suffix("= 0\n").unwrap());
-        let said = room.run(&["import", "allowed-signers", file]);
+        let said = room.run(&["import", "allowed-signers", "--trust-import", file]);
         assert_eq!(said, "everything is there already\n= 0\n", "{file}");
     }
     assert_eq!(room.run(&["export", "allowed-signers"]), exported, "an ended key is on record and not exported");
@@ -292,7 +292,7 @@ fn an_end_that_a_file_knows_of_counts_for_a_known_key() {
     let retired = || room.keyring().person(&"E1".parse().unwrap()).unwrap().unwrap().keys[0].retired.map(|end| end.at);
     for (end, expected) in [("20250101Z", "2025-01-01"), ("20240101Z", "2024-01-01"), ("20260101Z", "2024-01-01")] {
         room.write("signers", &format!("alice@x.example valid-before=\"{end}\" {alice}"));
-        assert!(room.run(&["import", "allowed-signers", "signers"]).ends_with("= 0\n"));
+        assert!(room.run(&["import", "allowed-signers", "--trust-import", "signers"]).ends_with("= 0\n"));
         assert_eq!(retired().unwrap().date().to_string(), expected, "{end}");
     }
 }

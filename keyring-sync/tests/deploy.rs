@@ -6,8 +6,8 @@ use std::path::Path;
 #[test]
 fn the_example_for_systemd_is_sound() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/systemd/keyring-sync.yaml");
-    let service = Config::read(&path).unwrap().serve.unwrap();
-    assert!(service.listen.ip().is_loopback());
-    let entra = service.scim.get(&"entra".parse().unwrap()).unwrap();
+    let config = Config::read(&path).unwrap();
+    assert!(config.serve.unwrap().listen.ip().is_loopback());
+    let entra = config.sources[&"entra".parse().unwrap()].scim.as_ref().unwrap();
     assert_eq!(entra.groups["countersign-seniors"].as_str(), "senior");
 }

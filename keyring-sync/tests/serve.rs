@@ -183,7 +183,7 @@ fn systemd_is_told_when_it_is_ready_and_when_it_stops() {
 fn a_source_that_runs_wild_is_told_to_wait() {
     let room = Room::new();
     let config = room.read("keyring-sync.yaml");
-    let serve = format!("serve: {{listen: '127.0.0.1:0', requests_per_second: 1, scim: {{okta: {OWN}}}}}\n");
+    let serve = format!("serve: {{listen: '127.0.0.1:0', requests_per_second: 1}}\nsources: {{okta: {{scim: {OWN}}}}}\n");
     room.write("keyring-sync.yaml", &(config + &serve));
     let service = Service::start(&room, OWN);
     let replies: Vec<_> = (0..15).map(|_| service.send("GET", "/Users", None)).collect();
@@ -207,7 +207,7 @@ fn tls_is_spoken_with_the_given_certificate() {
     let tls = "{certificate: tls.pem, key: tls.key}";
     room.write(
         "keyring-sync.yaml",
-        &format!("{config}serve: {{listen: '127.0.0.1:0', tls: {tls}, scim: {{okta: {OWN}}}}}\n"),
+        &format!("{config}serve: {{listen: '127.0.0.1:0', tls: {tls}}}\nsources: {{okta: {{scim: {OWN}}}}}\n"),
     );
     let service = Service::start(&room, OWN);
     let (port, token) = (service.address.port(), &service.token);

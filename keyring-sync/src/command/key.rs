@@ -137,7 +137,7 @@ fn authority_word(number: usize) -> &'static str {
     if number == 1 { "an authority" } else { "authorities" }
 }
 
-fn ssh_lines(text: &str) -> impl Iterator<Item = &str> {
+pub(super) fn ssh_lines(text: &str) -> impl Iterator<Item = &str> {
     text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
 }
 
@@ -178,7 +178,7 @@ fn add_keys(context: &Context, id: &PersonId, texts: &[KeyText], scope: &[Scope]
 }
 
 /// Whose the fingerprint is, in whatever spelling.
-fn find(tables: &Tables<'_>, name: &KeyName) -> Result<Owner, Failure> {
+pub(super) fn find(tables: &Tables<'_>, name: &KeyName) -> Result<Owner, Failure> {
     for candidate in name.candidates() {
         if let Some(owner) = tables.owner(&candidate)? {
             return Ok(owner);

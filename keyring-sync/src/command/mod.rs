@@ -1,7 +1,9 @@
 //! The command line. One file a command; each turns its arguments into events and a [`Report`].
 
 mod apply;
+mod cascade;
 mod ending;
+mod enrol;
 mod export;
 mod import;
 mod init;
@@ -68,6 +70,9 @@ enum Command {
     /// Add, show and revoke keys
     #[command(subcommand)]
     Key(key::Command),
+    /// Have a key registered by whoever shows that they hold it
+    #[command(subcommand)]
+    Enrol(enrol::Command),
     /// Take events, one JSON object a line; all of them or none
     Apply(apply::Args),
     /// Terminate a person at once
@@ -79,6 +84,9 @@ enum Command {
     Staged(staged::Command),
     /// Name those whose contract or employment ends soon
     Ending(ending::Args),
+    /// Carry terminations and suspensions to the forges
+    #[command(subcommand)]
+    Cascade(cascade::Command),
     /// Take an event back
     Undo(undo::Args),
     /// Bring persons and keys over from elsewhere
@@ -109,11 +117,13 @@ impl Cli {
             Command::Status(args) => status::run(&context, &args),
             Command::Person(command) => person::run(&context, command),
             Command::Key(command) => key::run(&context, command),
+            Command::Enrol(command) => enrol::run(&context, command),
             Command::Apply(args) => apply::run(&context, &args),
             Command::Kill(args) => kill::run(&context, &args),
             Command::Sync(args) => sync::run(&context, &args),
             Command::Staged(command) => staged::run(&context, &command),
             Command::Ending(args) => ending::run(&context, &args),
+            Command::Cascade(command) => cascade::run(&context, command),
             Command::Undo(args) => undo::run(&context, &args),
             Command::Serve => serve::run(&context),
             Command::Token(command) => token::run(&context, &command),
@@ -195,6 +205,14 @@ impl<'r> Operator<'r> {
                 Ok(true)
             }
         }
+    }
+
+    /// Makes durable what was noted and is not published, and reports it.
+    fn keep(self, what: &str, mut json: Value) -> Result<Report, Failure> {
+        report::set(&mut json, "changed", json!(true));
+        report::set(&mut json, "events", json!(self.events));
+        self.door.settle()?;
+        Ok(Report { text: what.to_owned(), json, notes: self.notes, refused: false })
     }
 
     /// Commits and reports `what` was done; where nothing was to be done, `already` says so.

@@ -1,7 +1,7 @@
 //! `keyring-sync status`
 
-use super::{Context, now, person};
-use crate::report::{Failure, Report, count};
+use super::{Context, cascade, now, person};
+use crate::report::{self, Failure, Report, count};
 use countersign_policy::id::PersonId;
 use countersign_policy::keyring::Lifecycle;
 use countersign_registry::Publication;
@@ -13,9 +13,20 @@ pub(super) struct Args {
     person: Option<PersonId>,
 }
 
+/// The person as the registry has them, and where else they are cut off.
+fn of_person(context: &Context, id: &PersonId) -> Result<Report, Failure> {
+    let mut report = person::show(context, id)?;
+    let cascade = cascade::of_person(context, id)?;
+    for line in &cascade.lines {
+        report.text.push_str(&format!("\n  {line}"));
+    }
+    report::set(&mut report.json, "cascade", cascade.json());
+    Ok(report)
+}
+
 pub(super) fn run(context: &Context, args: &Args) -> Result<Report, Failure> {
     if let Some(id) = &args.person {
-        return person::show(context, id);
+        return of_person(context, id);
     }
     let registry = context.registry()?;
     let (tables, now) = (registry.tables(), now());

@@ -93,7 +93,7 @@ fn sync(
     let bearings = Bearings { source, places: &settings.departments, now: door.now() };
     let plan = plan::plan(&export, &actual, bearings).map_err(|error| Failure::Fault(format!("{source}: {error}")))?;
     let returned = returned(&door, source, &export)?;
-    intake::withdraw(&mut door, &returned)?;
+    intake::withdraw(&door, &returned)?;
     let taken = intake::take(&mut door, source, plan.offers(), &config.brake).map_err(super::not_taken)?;
     if !again {
         door.tables().add_export(&ExportRow {

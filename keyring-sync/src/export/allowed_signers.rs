@@ -1,8 +1,9 @@
 //! OpenSSH's `allowed_signers`, which git reads on a laptop.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use countersign_policy::keyring::{Authorities, Compromised, Key, Material, Person, Retired};
+use countersign_policy::keyring::{Authorities, Key, Lifecycle, Material, Person};
 use countersign_policy::time::Time;
+use std::time::Duration;
 
 /// What the registry says in that format.
 #[derive(Debug, Default)]
@@ -12,20 +13,34 @@ pub struct Exported<'p> {
     pub left_out: Vec<&'p Person>,
 }
 
-/// One line for each SSH key of a person who is active at `now`, and for each SSH authority.
+/// One line for each SSH key of a person who is active at `now`, and for each SSH authority. With `ended` also one for
+/// each key that ended without being compromised, with its end: to read history, not to let anything in.
 /// Windows are in UTC: without `Z` OpenSSH reads the local time of whoever verifies.
-pub fn export<'p>(persons: &'p [Person], authorities: &Authorities, now: Time) -> Exported<'p> {
+pub fn export<'p>(persons: &'p [Person], authorities: &Authorities, ended: bool, now: Time) -> Exported<'p> {
     let Exported { mut lines, mut left_out } = Exported::default();
-    for person in persons.iter().filter(|person| person.is_active(now)) {
+    for person in persons {
+        let leaves = if person.is_active(now) {
+            person.lifecycle.iter().find(|change| change.from > now).map(|change| change.from)
+        } else if ended && person.state(now) != Lifecycle::Prehire {
+            person.state_since(now)
+        } else {
+            continue;
+        };
+        // Who has left is called as on the last day.
+        let named_at = leaves.map_or(now, |leaves| now.min(leaves.minus(Duration::from_millis(1))));
         let emails: Vec<&str> = person
             .emails
             .iter()
-            .filter(|held| held.span.contains(now))
+            .filter(|held| held.span.contains(named_at))
             .map(|held| held.value.as_str())
             .filter(|email| is_literal(email))
             .collect();
-        let leaves = person.lifecycle.iter().find(|change| change.from > now).map(|change| change.from);
-        let mut own = person.keys.iter().filter_map(|key| line(&emails.join(","), leaves, person, key, now)).peekable();
+        let mut own = person
+            .keys
+            .iter()
+            .filter(|key| ended || key.retired.is_none_or(|retired| retired.at > now))
+            .filter_map(|key| line(&emails.join(","), leaves, person, key))
+            .peekable();
         if !emails.is_empty() {
             lines.extend(own);
         } else if own.peek().is_some() {
@@ -34,7 +49,9 @@ pub fn export<'p>(persons: &'p [Person], authorities: &Authorities, now: Time) -
     }
     for authority in &authorities.ssh {
         let Material::Ssh(ssh) = &authority.material else { continue };
-        if !ended(authority.retired, authority.compromised, now) {
+        let over = !ended && authority.retired.is_some_and(|retired| retired.at <= now);
+        // A future mark of compromise counts at once: this file may be read long after it was written.
+        if authority.compromised.is_none() && !over {
             let until = until(authority.retired.map(|retired| retired.at));
             lines.push(format!(
                 "* cert-authority,namespaces=\"git\"{until} {} {}",
@@ -46,14 +63,13 @@ pub fn export<'p>(persons: &'p [Person], authorities: &Authorities, now: Time) -
     Exported { lines, left_out }
 }
 
-fn line(principals: &str, leaves: Option<Time>, person: &Person, key: &Key, now: Time) -> Option<String> {
+fn line(principals: &str, leaves: Option<Time>, person: &Person, key: &Key) -> Option<String> {
     let Material::Ssh(ssh) = &key.material else { return None };
-    if ended(key.retired, key.compromised, now) {
+    let end = leaves.into_iter().chain(key.retired.map(|retired| retired.at)).min();
+    if key.compromised.is_some() || end.is_some_and(|end| end <= key.added) {
         return None;
     }
-    let retired = key.retired.map(|retired| retired.at);
-    let until = until(leaves.into_iter().chain(retired).min());
-    let from = instant(key.added);
+    let (from, until) = (instant(key.added), until(end));
     let blob = STANDARD.encode(&ssh.blob);
     Some(format!(
         "{principals} namespaces=\"git\",valid-after=\"{from}\"{until} {} {blob} {}",
@@ -64,11 +80,6 @@ fn line(principals: &str, leaves: Option<Time>, person: &Person, key: &Key, now:
 /// A pattern character in an address would let the line speak for others.
 fn is_literal(email: &str) -> bool {
     !email.contains(['*', '?', '!', '"', '#', '\\'])
-}
-
-/// A future mark of compromise counts at once: this file may be read long after it was written.
-fn ended(retired: Option<Retired>, compromised: Option<Compromised>, now: Time) -> bool {
-    compromised.is_some() || retired.is_some_and(|retired| retired.at <= now)
 }
 
 fn until(at: Option<Time>) -> String {

@@ -139,7 +139,7 @@ fn fall_together(keys: &mut [Key], heard: &Heard) {
 }
 
 /// Whether `name` is the key's fingerprint or that of one of its subkeys.
-pub(super) fn is_called(key: &Key, name: &KeyName) -> bool {
+pub(crate) fn is_called(key: &Key, name: &KeyName) -> bool {
     name.names(key.fingerprint.as_str())
         || match &key.material {
             Material::OpenPgp(certificate) => certificate.signers.iter().any(|signer| name.names(&signer.fingerprint)),

@@ -8,6 +8,7 @@ mod log;
 mod spans;
 mod standing;
 
+pub(crate) use keys::is_called;
 pub(crate) use log::retracts;
 pub use standing::Told;
 

@@ -1,9 +1,6 @@
-//! The `serve:` section: where the service listens and which sources it knows.
+//! The `serve:` section: where the service listens.
 
-use crate::feed::scim::config::{RawScim, Scim};
-use countersign_policy::id::Source;
 use serde::Deserialize;
-use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -24,8 +21,6 @@ pub enum BadService {
     Plain(SocketAddr),
     #[error("serve.public_url: `{0}` is not of the form https://HOST[/PATH]")]
     PublicUrl(String),
-    #[error("serve.scim: `{0}` is kept for keyring-sync's own events: call the source something else")]
-    Reserved(Source),
     #[error("serve.requests_per_second: it must be at least 1")]
     Rate,
 }
@@ -46,7 +41,6 @@ pub struct Service {
     pub public_url: Option<String>,
     /// Of each source.
     pub requests_per_second: u32,
-    pub scim: BTreeMap<Source, Scim>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -58,8 +52,6 @@ pub struct RawService {
     behind_proxy: bool,
     public_url: Option<String>,
     requests_per_second: Option<u32>,
-    #[serde(default)]
-    scim: BTreeMap<Source, RawScim>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -80,17 +72,12 @@ impl Service {
             return Err(BadService::Plain(listen));
         }
         let public_url = raw.public_url.map(|url| checked_url(&url)).transpose()?;
-        let reserved = |source: &&Source| matches!(source.as_str(), crate::event::OPERATOR | "keyring-sync" | METRICS);
-        if let Some(source) = raw.scim.keys().find(reserved) {
-            return Err(BadService::Reserved(source.clone()));
-        }
         let requests_per_second = raw.requests_per_second.unwrap_or(DEFAULT_RATE);
         if requests_per_second == 0 {
             return Err(BadService::Rate);
         }
         let tls = raw.tls.map(|tls| Tls { certificate: folder.join(tls.certificate), key: folder.join(tls.key) });
-        let scim = raw.scim.into_iter().map(|(source, raw)| (source, raw.into())).collect();
-        Ok(Service { listen, tls, public_url, requests_per_second, scim })
+        Ok(Service { listen, tls, public_url, requests_per_second })
     }
 }
 
@@ -131,9 +118,5 @@ mod tests {
         assert!(matches!(check("public_url: hr.example"), Err(BadService::PublicUrl(_))));
         assert_eq!(check("public_url: https://hr.example/").unwrap().public_url.unwrap(), "https://hr.example");
         assert_eq!(check("requests_per_second: 0"), Err(BadService::Rate));
-        for name in ["operator", "keyring-sync", "metrics"] {
-            let text = format!("scim: {{{name}: {{person_id: externalId}}}}");
-            assert!(matches!(check(&text), Err(BadService::Reserved(_))), "{name}");
-        }
     }
 }

@@ -98,8 +98,8 @@ impl Metrics {
         });
     }
 
-    /// Prometheus text format 0.0.4.
-    pub fn text(&self) -> String {
+    /// Prometheus text format 0.0.4. `staged` says how many changes of a source wait for two people.
+    pub fn text(&self, staged: &BTreeMap<Source, u64>) -> String {
         let inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut out = String::new();
         let mut family = |name: &str, kind: &str, help: &str, samples: &[(String, f64)]| {
@@ -127,6 +127,14 @@ impl Metrics {
             "From the receipt of the source's last change to its publication.",
             &each(&|counts| counts.last_event.map(|_| counts.lag.as_secs_f64())),
         );
+        let waiting: Vec<(String, f64)> = inner
+            .sources
+            .keys()
+            .chain(staged.keys().filter(|source| !inner.sources.contains_key(source)))
+            .map(|source| (format!("{{source=\"{}\"}}", label(source.as_str())), staged.get(source).copied().unwrap_or(0)))
+            .map(|(labels, count)| (labels, count as f64))
+            .collect();
+        family("keyring_sync_staged", "gauge", "Changes of the source that wait for two people.", &waiting);
         let mut requests = Vec::new();
         for (source, counts) in &inner.sources {
             let results = [("accepted", counts.accepted), ("rejected", counts.rejected), ("failed", counts.failed)];
@@ -177,13 +185,14 @@ mod tests {
     fn a_source_is_seen_before_it_speaks_and_after() {
         let okta = Source::new("ok\"ta").unwrap();
         let metrics = Metrics::new([(okta.clone(), None)].into_iter(), 7);
-        let text = metrics.text();
+        let text = metrics.text(&BTreeMap::from([(okta.clone(), 3)]));
+        assert!(text.contains("keyring_sync_staged{source=\"ok\\\"ta\"} 3\n"), "{text}");
         assert!(text.contains("keyring_sync_requests_total{source=\"ok\\\"ta\",result=\"rejected\"} 0\n"), "{text}");
         assert!(!text.contains("timestamp_seconds{"), "who never spoke did not speak in 1970: {text}");
         metrics.request(&okta, Ended::Changed(Duration::from_millis(20)), Time::from_unix_millis(1_500));
         metrics.request(&okta, Ended::Rejected, Time::from_unix_millis(9_000));
         metrics.committed(Duration::from_millis(20), 8);
-        let text = metrics.text();
+        let text = metrics.text(&BTreeMap::new());
         for line in [
             "keyring_sync_source_last_event_timestamp_seconds{source=\"ok\\\"ta\"} 1.5",
             "keyring_sync_source_lag_seconds{source=\"ok\\\"ta\"} 0.02",

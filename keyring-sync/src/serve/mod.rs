@@ -12,21 +12,26 @@ mod readers;
 pub mod token;
 mod writer;
 
+pub use config::METRICS;
 pub use guard::Caller;
 pub(crate) use guard::incident;
 pub use metrics::{Ended, Metrics};
 pub use readers::Readers;
 pub use writer::{WriteError, Writer};
 
+use crate::brake::Limits;
 use crate::config::Config;
 use crate::feed::scim;
+use crate::sources::Settings;
 use axum::Router;
 use axum::extract::{Extension, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use countersign_policy::id::Source;
 use countersign_policy::time::Time;
 use countersign_registry::{Publication, Registry, StoreError};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -55,6 +60,8 @@ pub struct Shared {
     pub readers: Readers,
     pub metrics: Arc<Metrics>,
     pub service: config::Service,
+    pub sources: BTreeMap<Source, Settings>,
+    pub brake: Limits,
 }
 
 /// Serves until SIGTERM or SIGINT; what was begun is finished.
@@ -67,15 +74,22 @@ pub fn run(config: &Config, service: config::Service) -> Result<(), ServeError> 
     registry.repair(now())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(io("runtime"))?;
     let tables = registry.tables();
-    let last = |source: &countersign_policy::id::Source| Ok((source.clone(), tables.last_received(source)?));
-    let sources: Vec<_> = service.scim.keys().map(last).collect::<Result<_, StoreError>>()?;
+    let last = |source: &Source| Ok((source.clone(), tables.last_received(source)?));
+    let sources: Vec<_> = config.sources.keys().map(last).collect::<Result<_, StoreError>>()?;
     let metrics = Arc::new(Metrics::new(sources.into_iter(), tables.epoch()?));
     let tls = service.tls.as_ref().map(listen::tls).transpose()?;
     let listen = service.listen;
     let (writer, thread) =
-        Writer::start(registry, Arc::clone(&metrics), runtime.handle().clone()).map_err(io("writer"))?;
+        Writer::start(registry, config.ranks(), Arc::clone(&metrics), runtime.handle().clone()).map_err(io("writer"))?;
     let readers = Readers::new(config.registry.clone(), config.keyring.clone());
-    let shared = Arc::new(Shared { writer, readers, metrics, service });
+    let shared = Arc::new(Shared {
+        writer,
+        readers,
+        metrics,
+        service,
+        sources: config.sources.clone(),
+        brake: config.brake.clone(),
+    });
     let router = router(&shared)?;
     drop(shared);
     runtime.block_on(async {
@@ -119,7 +133,12 @@ async fn show_metrics(State(shared): State<Arc<Shared>>, Extension(caller): Exte
         let reason = "only a token of `metrics` reads the metrics: keyring-sync token add metrics\n";
         return (StatusCode::FORBIDDEN, reason).into_response();
     }
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], shared.metrics.text()).into_response()
+    let read = Arc::clone(&shared);
+    let staged = tokio::task::spawn_blocking(move || read.readers.read(|_, tables| tables.staged_counts())).await;
+    let Ok(Ok(staged)) = staged else {
+        return (StatusCode::SERVICE_UNAVAILABLE, "the registry cannot be read\n").into_response();
+    };
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], shared.metrics.text(&staged)).into_response()
 }
 
 /// Ready: the registry can be read, what it holds is what is published, and its writer lives.

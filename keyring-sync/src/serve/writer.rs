@@ -2,6 +2,7 @@
 
 use super::metrics::Metrics;
 use crate::door::Door;
+use crate::sources::Ranks;
 use countersign_policy::time::Time;
 use countersign_registry::{Published, Registry, StoreError};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -50,13 +51,14 @@ impl Writer {
     /// Starts the writer on a thread of its own.
     pub fn start(
         registry: Registry,
+        ranks: Ranks,
         metrics: Arc<Metrics>,
         runtime: Handle,
     ) -> std::io::Result<(Self, std::thread::JoinHandle<()>)> {
         let (queue, jobs) = mpsc::channel(QUEUE_MAX);
         let thread = std::thread::Builder::new()
             .name("registry-writer".to_owned())
-            .spawn(move || run(registry, jobs, &metrics, &runtime))?;
+            .spawn(move || run(registry, jobs, &ranks, &metrics, &runtime))?;
         Ok((Writer { queue }, thread))
     }
 
@@ -103,7 +105,7 @@ fn now() -> Time {
     Time::from_system(SystemTime::now())
 }
 
-fn run(mut registry: Registry, mut jobs: mpsc::Receiver<Job>, metrics: &Metrics, runtime: &Handle) {
+fn run(mut registry: Registry, mut jobs: mpsc::Receiver<Job>, ranks: &Ranks, metrics: &Metrics, runtime: &Handle) {
     let mut confirmed = Instant::now();
     loop {
         let patience = CONFIRM_EVERY.saturating_sub(confirmed.elapsed());
@@ -116,7 +118,7 @@ fn run(mut registry: Registry, mut jobs: mpsc::Receiver<Job>, metrics: &Metrics,
                 {
                     batch.push(job);
                 }
-                commit(&mut registry, batch, metrics);
+                commit(&mut registry, batch, ranks, metrics);
             }
             Err(_) => {
                 confirmed = Instant::now();
@@ -130,7 +132,7 @@ fn run(mut registry: Registry, mut jobs: mpsc::Receiver<Job>, metrics: &Metrics,
 }
 
 /// Everybody's work in one change; then everybody's answer.
-fn commit(registry: &mut Registry, batch: Vec<Job>, metrics: &Metrics) {
+fn commit(registry: &mut Registry, batch: Vec<Job>, ranks: &Ranks, metrics: &Metrics) {
     let begun = Instant::now();
     let mut answers: Vec<Answer> = Vec::with_capacity(batch.len());
     let committed = match registry.begin(now()) {
@@ -141,7 +143,7 @@ fn commit(registry: &mut Registry, batch: Vec<Job>, metrics: &Metrics) {
         }
         Ok(change) => {
             // Under the lock: what another writer did while this one waited was received before.
-            let mut door = Door::new(change, now());
+            let mut door = Door::new(change, now()).with_ranks(ranks.clone());
             answers.extend(batch.into_iter().map(|job| job(Ok(&mut door))));
             door.settle().map_err(|error| error.to_string())
         }
@@ -179,7 +181,7 @@ mod tests {
         let (path, keyring) = (dir.path().join("registry.db"), dir.path().join("keyring"));
         let registry = Registry::create(&path, &keyring, now()).unwrap();
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-        let (writer, thread) = Writer::start(registry, Arc::default(), runtime.handle().clone()).unwrap();
+        let (writer, thread) = Writer::start(registry, Ranks::default(), Arc::default(), runtime.handle().clone()).unwrap();
         // Held by another writer until all of them wait, so that they share one change.
         let mut other = Registry::open(&path, &keyring).unwrap();
         let held = other.begin(now()).unwrap();

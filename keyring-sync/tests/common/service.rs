@@ -36,8 +36,8 @@ impl Service {
     pub fn start(room: &Room, okta: &str) -> Self {
         let config = room.read("keyring-sync.yaml");
         if !config.contains("serve:") {
-            let serve = "serve:\n  listen: 127.0.0.1:0\n  requests_per_second: 10000\n  scim:\n";
-            room.write("keyring-sync.yaml", &format!("{config}{serve}    okta: {okta}\n"));
+            let serve = "serve:\n  listen: 127.0.0.1:0\n  requests_per_second: 10000\n";
+            room.write("keyring-sync.yaml", &format!("{config}{serve}sources:\n  okta: {{scim: {okta}}}\n"));
         }
         let made = room.run(&["token", "add", "okta"]);
         let token = made.lines().find(|line| line.starts_with("csk_")).unwrap_or_else(|| panic!("{made}")).to_owned();

@@ -9,6 +9,8 @@ pub(crate) enum Label {
     OpenPgp,
     Ssh,
     X509,
+    /// How `openssl cms` calls what git calls a signed message; nothing that git takes for a signature.
+    Cms,
 }
 
 impl Label {
@@ -17,6 +19,7 @@ impl Label {
             Label::OpenPgp => b"-----BEGIN PGP SIGNATURE-----",
             Label::Ssh => b"-----BEGIN SSH SIGNATURE-----",
             Label::X509 => b"-----BEGIN SIGNED MESSAGE-----",
+            Label::Cms => b"-----BEGIN CMS-----",
         }
     }
 
@@ -25,6 +28,7 @@ impl Label {
             Label::OpenPgp => b"-----END PGP SIGNATURE-----",
             Label::Ssh => b"-----END SSH SIGNATURE-----",
             Label::X509 => b"-----END SIGNED MESSAGE-----",
+            Label::Cms => b"-----END CMS-----",
         }
     }
 }
@@ -52,6 +56,11 @@ pub(crate) fn label(signature: &[u8]) -> Result<Label, Problem> {
             malformed("has a signature that does not begin with a line this server knows")
         }
     })
+}
+
+/// Whether the block is what `openssl cms` writes.
+pub(crate) fn is_cms(signature: &[u8]) -> bool {
+    signature.split(|&byte| byte == b'\n').next() == Some(Label::Cms.begin())
 }
 
 /// Takes the block apart: the base64 lines, decoded.

@@ -9,6 +9,7 @@ mod ed25519;
 mod oid;
 pub mod openpgp;
 pub mod payload;
+pub mod possession;
 pub mod primitive;
 pub mod registration;
 pub mod settings;
@@ -111,7 +112,7 @@ pub(crate) fn verify_as(
             openpgp::verify(payload, signature, context, checks)
         }
         Label::Ssh => ssh::verify(payload, signature, context, checks),
-        Label::X509 => {
+        Label::X509 | Label::Cms => {
             context.allows(Format::X509)?;
             context.x509.verify(payload, signature, context)
         }

@@ -88,8 +88,19 @@ pub(super) fn verify(
     context: &Context<'_>,
     checks: Checks<'_>,
 ) -> Result<SignedBy, Problem> {
+    verify_for(NAMESPACE, payload, signature, context, checks)
+}
+
+/// Who signed `payload` for the purpose that `namespace` names.
+pub(super) fn verify_for(
+    namespace: &[u8],
+    payload: &Payload<'_>,
+    signature: &[u8],
+    context: &Context<'_>,
+    checks: Checks<'_>,
+) -> Result<SignedBy, Problem> {
     let bytes = armor::decode(signature, Label::Ssh)?;
-    let envelope = Envelope::read(&bytes, context)?;
+    let envelope = Envelope::read(&bytes, namespace, context)?;
     let Ok(name) = Reader::new(envelope.public_key).text() else {
         return Err(malformed("holds no SSH public key"));
     };
@@ -129,13 +140,14 @@ pub(super) fn verify(
 /// The fields of an SSHSIG that are not fixed by this server.
 pub(super) struct Envelope<'a> {
     pub public_key: &'a [u8],
+    namespace: &'a [u8],
     hash: Hash,
     hash_name: &'a [u8],
     signature: &'a [u8],
 }
 
 impl<'a> Envelope<'a> {
-    fn read(bytes: &'a [u8], context: &Context<'_>) -> Result<Self, Problem> {
+    fn read(bytes: &'a [u8], wanted: &[u8], context: &Context<'_>) -> Result<Self, Problem> {
         let garbled = |Garbled| malformed("has an SSH signature that is garbled");
         let mut reader = Reader::new(bytes);
         if reader.bytes(MAGIC.len()).map_err(garbled)? != MAGIC || reader.uint32().map_err(garbled)? != 1 {
@@ -147,9 +159,9 @@ impl<'a> Envelope<'a> {
         let hash_name = reader.string().map_err(garbled)?;
         let signature = reader.string().map_err(garbled)?;
         reader.end().map_err(garbled)?;
-        if namespace != NAMESPACE {
-            let shown = crate::text::shown_bytes(namespace, 40);
-            let reason = format!("has an SSH signature made for `{shown}`, not for `git`");
+        if namespace != wanted {
+            let (shown, wanted) = (crate::text::shown_bytes(namespace, 40), crate::text::shown_bytes(wanted, 300));
+            let reason = format!("has an SSH signature made for `{shown}`, not for `{wanted}`");
             return Err(Problem::new(&wrong_namespace::RULE, reason));
         }
         // OpenSSH signs an empty field and ignores what is here: any number of objects would share
@@ -168,14 +180,14 @@ impl<'a> Envelope<'a> {
         if !context.settings.takes_hash(hash) {
             return Err(Problem::new(&weak_algorithm::RULE, "is signed over a hash that the policy does not take"));
         }
-        Ok(Envelope { public_key, hash, hash_name, signature })
+        Ok(Envelope { public_key, namespace, hash, hash_name, signature })
     }
 
     /// What the key signed: the digest of the payload, bound to purpose and hash.
     fn signed_data(&self, payload: &Payload<'_>) -> Result<Vec<u8>, Garbled> {
         let mut out = Vec::with_capacity(128);
         out.extend_from_slice(MAGIC);
-        put_string(&mut out, NAMESPACE)?;
+        put_string(&mut out, self.namespace)?;
         put_string(&mut out, b"")?;
         put_string(&mut out, self.hash_name)?;
         put_string(&mut out, self.hash.of(payload.parts()).as_ref())?;

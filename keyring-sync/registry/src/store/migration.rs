@@ -221,6 +221,73 @@ const STEPS: &[&str] = &["
         BEGIN SELECT RAISE(ABORT, 'exports never change'); END;
     CREATE TRIGGER export_never_goes BEFORE DELETE ON export
         BEGIN SELECT RAISE(ABORT, 'exports are never deleted'); END;
+", "
+    -- Enrolment: what is claimed and asked, before anything is registered. None of it is published.
+    CREATE TABLE challenge (
+        nonce_sha256 TEXT PRIMARY KEY,
+        person TEXT NOT NULL,
+        key TEXT NOT NULL,
+        server TEXT NOT NULL,
+        replaces TEXT,
+        replaced_at INTEGER,
+        begun_at INTEGER NOT NULL,
+        expires_at INTEGER NOT NULL,
+        attempts INTEGER NOT NULL,
+        spent_at INTEGER
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX challenge_expires ON challenge (expires_at);
+    CREATE TRIGGER challenge_never_goes BEFORE DELETE ON challenge
+        BEGIN SELECT RAISE(ABORT, 'challenges are never deleted'); END;
+    CREATE TRIGGER challenge_is_spent_once BEFORE UPDATE ON challenge WHEN OLD.spent_at IS NOT NULL
+        BEGIN SELECT RAISE(ABORT, 'a challenge is spent once'); END;
+    CREATE TABLE pending_key (
+        person TEXT NOT NULL,
+        key TEXT NOT NULL,
+        data TEXT NOT NULL,
+        origin TEXT NOT NULL,
+        valid_before INTEGER,
+        received_at INTEGER NOT NULL,
+        proven_at INTEGER,
+        PRIMARY KEY (person, key)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE deposit (
+        key TEXT NOT NULL REFERENCES key (fingerprint),
+        reason TEXT NOT NULL CHECK (reason IN ('unspecified', 'superseded', 'compromised', 'retired')),
+        packet BLOB NOT NULL,
+        deposited_at INTEGER NOT NULL,
+        published_at INTEGER,
+        PRIMARY KEY (key, packet)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TRIGGER deposit_never_goes BEFORE DELETE ON deposit
+        BEGIN SELECT RAISE(ABORT, 'deposits are never deleted'); END;
+", "
+    -- The last of each export that bears a rising version.
+    CREATE TABLE export_version (
+        name TEXT PRIMARY KEY,
+        version INTEGER NOT NULL,
+        digest TEXT NOT NULL,
+        exported_at INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TRIGGER export_version_rises BEFORE UPDATE ON export_version WHEN NEW.version <= OLD.version
+        BEGIN SELECT RAISE(ABORT, 'the version of an export rises'); END;
+", "
+    -- What is to end on the forges, what was tried, and what was read back.
+    CREATE TABLE cascade_step (
+        person TEXT NOT NULL,
+        account TEXT NOT NULL,
+        step TEXT NOT NULL CHECK (step IN ('account', 'ssh-keys', 'tokens', 'gpg-keys')),
+        wanted_at INTEGER NOT NULL,
+        attempts INTEGER NOT NULL,
+        tried_at INTEGER,
+        next_at INTEGER NOT NULL,
+        trouble TEXT,
+        confirmed_at INTEGER,
+        found TEXT,
+        lifted_at INTEGER,
+        PRIMARY KEY (person, account, step)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TRIGGER cascade_step_never_goes BEFORE DELETE ON cascade_step
+        BEGIN SELECT RAISE(ABORT, 'steps are never deleted'); END;
 "];
 
 /// Whether [`migrate`] has something to do. Fails on a database from a newer program.

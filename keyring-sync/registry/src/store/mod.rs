@@ -3,11 +3,18 @@
 //! One file a table; this one opens, locks and commits.
 
 pub(crate) mod authority;
+pub(crate) mod cascade;
+pub(crate) mod challenge;
+pub(crate) mod deposit;
 pub(crate) mod event;
 pub(crate) mod export;
 pub(crate) mod key;
 mod migration;
 pub(crate) mod passed;
+pub(crate) mod export_version;
+pub(crate) mod key;
+mod migration;
+pub(crate) mod pending_key;
 pub(crate) mod person;
 pub(crate) mod publication;
 pub(crate) mod scim;

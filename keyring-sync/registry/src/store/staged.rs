@@ -105,6 +105,18 @@ impl Tables<'_> {
         self.staged_where("outcome IS NULL AND source = ?1 AND absent = 1", &[&source.as_str()])
     }
 
+    /// How many changes of each source wait.
+    pub fn staged_counts(&self) -> Result<BTreeMap<Source, u64>, StoreError> {
+        let sql = "SELECT source, COUNT(*) FROM staged WHERE outcome IS NULL GROUP BY source";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
+        rows.map(|row| {
+            let (source, count) = row?;
+            Ok((Source::new(&source).map_err(StoreError::damaged)?, count))
+        })
+        .collect()
+    }
+
     pub fn decide(&self, seq: i64, outcome: Outcome, at: Time) -> Result<(), StoreError> {
         let sql = "UPDATE staged SET outcome = ?2, decided_at = ?3 WHERE seq = ?1";
         self.connection.prepare_cached(sql)?.execute(params![seq, outcome.as_str(), at.unix_millis()])?;

@@ -37,9 +37,9 @@ impl FromRequest<Arc<Feed>> for Call {
         let source = caller.map(|caller| caller.source);
         let source =
             source.ok_or_else(|| ScimError::new(Kind::Unauthorized, "a valid bearer token is needed".to_owned()))?;
-        let settings = feed.shared.service.scim.get(&source).cloned();
+        let settings = feed.shared.sources.get(&source).and_then(|settings| settings.scim.clone());
         let settings = settings.ok_or_else(|| {
-            ScimError::new(Kind::Forbidden, format!("`{source}` is no SCIM source: add it to serve.scim"))
+            ScimError::new(Kind::Forbidden, format!("`{source}` is no SCIM source: set sources.{source}.scim"))
         })?;
         let UrlQuery(parameters) = UrlQuery::try_from_uri(request.uri())
             .map_err(|_| ScimError::new(Kind::InvalidValue, "the query string cannot be read".to_owned()))?;

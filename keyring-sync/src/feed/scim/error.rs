@@ -31,6 +31,8 @@ pub enum Kind {
     TooMany,
     Internal,
     Unavailable,
+    /// By the brake.
+    Held,
 }
 
 impl Kind {
@@ -52,7 +54,7 @@ impl Kind {
             Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Kind::TooMany => StatusCode::TOO_MANY_REQUESTS,
             Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Kind::Unavailable | Kind::Held => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 

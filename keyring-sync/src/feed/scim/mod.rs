@@ -22,6 +22,7 @@ mod value;
 pub(crate) use error::{Kind, ScimError};
 pub use schema::BadSchema;
 
+use crate::intake::{Said, Stopped};
 use crate::serve::{Shared, WriteError};
 use axum::Router;
 use axum::extract::{Path, State};
@@ -244,11 +245,25 @@ async fn writing<T: Send + 'static>(
     work: impl FnOnce(&mut Task<'_, '_>) -> Result<T, ScimError> + Send + 'static,
 ) -> Result<T, Response> {
     let (schemas, settings, source) = (Arc::clone(&feed.schemas), call.settings.clone(), call.source.clone());
-    let done = feed
-        .shared
-        .writer
-        .write(move |door| work(&mut Task { door, schemas: &schemas, settings: &settings, source: &source }));
-    done.await.map_err(|error| match error {
+    let limits = feed.shared.brake.clone();
+    let done = feed.shared.writer.write(move |door| {
+        let said = Said::begin(door)?;
+        let mut task = Task { door, schemas: &schemas, settings: &settings, source: &source, said };
+        let done = work(&mut task)?;
+        let Task { door, said, .. } = task;
+        Ok(match said.settle(door, &source, &limits)? {
+            None => Ok(done),
+            Some(stopped) => Err(stopped),
+        })
+    });
+    let done = done.await.and_then(|done| {
+        // What was staged is durable; the resource is as it was, and the source asks again until two people decided.
+        done.map_err(|Stopped { cause }| {
+            let reason = format!("held back, and staged until two people decide (keyring-sync staged list): {cause}");
+            WriteError::Refused(ScimError::new(Kind::Held, reason))
+        })
+    });
+    done.map_err(|error| match error {
         WriteError::Refused(error) => error.into_response(),
         WriteError::Unavailable(_) => {
             let error = ScimError::new(Kind::Unavailable, "the registry cannot be written now: try again".to_owned());

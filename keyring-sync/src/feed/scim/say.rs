@@ -5,6 +5,7 @@ use super::error::{Kind, ScimError};
 use super::schema::Schemas;
 use crate::door::{Door, Refused};
 use crate::event::{Event, Profile};
+use crate::intake::Said;
 use countersign_policy::id::{Email, PersonId, Source};
 use countersign_policy::keyring::{Held, Person};
 use countersign_policy::time::Time;
@@ -20,6 +21,7 @@ pub struct Task<'t, 'r> {
     pub schemas: &'t Schemas,
     pub settings: &'t Scim,
     pub source: &'t Source,
+    pub said: Said,
 }
 
 /// What a version of a resource is called in the ids of its events.
@@ -42,7 +44,7 @@ impl Task<'_, '_> {
         Ok(heard)
     }
 
-    /// Says one thing of a person.
+    /// Says one thing of a person. What was approved since it was held back is heard already.
     pub fn say(
         &mut self,
         person: &PersonId,
@@ -60,7 +62,10 @@ impl Task<'_, '_> {
         let event = Event::parse(&line.to_string(), heard).map_err(|error| {
             Refused::Store(countersign_registry::StoreError::Damaged(format!("event {id} of our own: {error}")))
         })?;
-        self.door.admit(event)?;
+        if self.door.tables().event(self.source, &event.id)?.is_some() {
+            return Ok(());
+        }
+        self.said.admit(self.door, event)?;
         Ok(())
     }
 }

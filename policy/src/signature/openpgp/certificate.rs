@@ -119,7 +119,7 @@ fn parse(bytes: &[u8]) -> Result<Cert, Refusal> {
 }
 
 /// The packets, whether they came armoured or binary.
-fn dearmored(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Refusal> {
+pub(super) fn dearmored(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Refusal> {
     if bytes.len() > MAX_CERTIFICATE {
         let reason = "OpenPGP certificate is larger than 1 MiB; export it with `gpg --export-options export-minimal`";
         return Err(Refusal::new(reason));
@@ -420,4 +420,15 @@ fn algorithm(key: &AnyKey, verify: &VerifyKey) -> String {
         (VerifyKey::Unusable { .. }, None) => key.pk_algo().to_string(),
         _ => verify.algorithm(),
     }
+}
+
+/// The registered certificate without the user ids that are not of `email`; `None` when it has none that is.
+pub fn with_address(source: &[u8], email: &crate::id::Email) -> Result<Option<Vec<u8>>, Refusal> {
+    let cert = Cert::from_bytes(source).map_err(|_| Refusal::new("OpenPGP certificate is garbled"))?;
+    let cert = cert.retain_userids(|user_id| email_of(user_id.userid().value()).as_ref() == Some(email));
+    if cert.userids().next().is_none() {
+        return Ok(None);
+    }
+    let bytes = cert.to_vec().map_err(|_| Refusal::new("OpenPGP certificate cannot be written"))?;
+    Ok(Some(bytes))
 }

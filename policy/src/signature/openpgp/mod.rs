@@ -5,8 +5,10 @@
 
 mod certificate;
 mod packets;
+mod revocation;
 
-pub use certificate::{MAX_CERTIFICATE, register, split, without_secrets};
+pub use certificate::{MAX_CERTIFICATE, register, split, with_address, without_secrets};
+pub use revocation::{Reason, Revocation, revocation, revoked};
 
 use super::armor::{self, Label};
 use super::payload::Payload;

@@ -4,6 +4,7 @@ mod ed25519;
 mod git;
 mod openpgp;
 mod openpgp_certificate;
+mod possession;
 pub mod ssh;
 mod ssh_certificate;
 

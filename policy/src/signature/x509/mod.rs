@@ -133,6 +133,35 @@ pub fn verify(
     Ok(signed)
 }
 
+/// Whether the key of a certificate that the person holds signed `payload`. Whose word the certificate rests on is
+/// not asked: it shows possession, and admits no commit.
+pub(super) fn possession(
+    payload: &Payload<'_>,
+    signature: &[u8],
+    label: Label,
+    context: &Context<'_>,
+) -> Result<SignedBy, Problem> {
+    let bytes = armor::decode(signature, label)?;
+    let message = Message::parse(&bytes)?;
+    let leaf = &message.signer;
+    let name = Fingerprint::new(&leaf.fingerprint_text())
+        .map_err(|_| Problem::new(&malformed_signature::RULE, "is signed with an X.509 certificate without a name"))?;
+    let person = signer(leaf, &name, context, &X509Settings::default())?;
+    check_message(&message, payload, context)?;
+    let key = check_leaf(leaf, context)?;
+    if !message.is_signed_by(key) {
+        return Err(Problem::new(&bad_signature::RULE, "has an X.509 signature that its certificate did not make"));
+    }
+    let mut signed = SignedBy::new(person.clone(), name.clone(), Format::X509);
+    if let Some(key) = person.key(&name) {
+        signed.judge(key, context.now);
+    }
+    if leaf.not_after() <= context.now {
+        signed.found(&key_expired::RULE, format_args!("expired on {}", leaf.not_after().date()));
+    }
+    Ok(signed)
+}
+
 /// The person behind the certificate. A registered certificate speaks for its holder and nobody else.
 fn signer(
     leaf: &Certificate,

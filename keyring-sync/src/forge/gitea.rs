@@ -1,0 +1,96 @@
+//! Gitea and Forgejo (`routers/api/v1`).
+
+use super::http::{Client, id, segment};
+use super::{Forge, Standing, Step, Trouble};
+use crate::report::count;
+use serde_json::{Value, json};
+use ureq::http::Method;
+
+#[derive(Debug)]
+pub struct Gitea {
+    client: Client,
+    /// Tokens are shown to a password alone.
+    with_password: Option<Client>,
+}
+
+impl Gitea {
+    pub fn new(client: Client, with_password: Option<Client>) -> Self {
+        Gitea { client, with_password }
+    }
+
+    fn for_tokens(&self) -> Result<&Client, Trouble> {
+        self.with_password.as_ref().ok_or_else(|| {
+            Trouble::odd("Gitea shows tokens only to a password: configure `password_file` with NAME:PASSWORD of an administrator")
+        })
+    }
+
+    fn entries(&self, login: &str, step: Step) -> Result<Option<Vec<Value>>, Trouble> {
+        let login = segment(login);
+        match step {
+            Step::Block => Ok(None),
+            Step::SshKeys => self.client.list(&format!("/users/{login}/keys")),
+            Step::GpgKeys => self.client.list(&format!("/users/{login}/gpg_keys")),
+            Step::Tokens => self.for_tokens()?.list(&format!("/users/{login}/tokens")),
+        }
+    }
+
+    fn user(&self, login: &str) -> Result<Option<Value>, Trouble> {
+        self.client.get(&format!("/users/{}", segment(login)))
+    }
+
+    fn block(&self, login: &str) -> Result<(), Trouble> {
+        let Some(user) = self.user(login)? else { return Ok(()) };
+        // Both fields are required, and must stay as they are, or the account would change its source of passwords.
+        let body = json!({
+            "source_id": user.get("source_id").and_then(Value::as_u64).unwrap_or(0),
+            "login_name": user.get("login_name").and_then(Value::as_str).unwrap_or(login),
+            "active": false, "prohibit_login": true,
+        });
+        self.client.send(Method::PATCH, &format!("/admin/users/{}", segment(login)), Some(&body))
+    }
+}
+
+impl Forge for Gitea {
+    fn look(&self, login: &str, step: Step) -> Result<Standing, Trouble> {
+        let Some(user) = self.user(login)? else {
+            self.client.knows_us()?;
+            return Ok(Standing::Absent);
+        };
+        let what = match step {
+            Step::Block => {
+                let flag = |name: &str| user.get(name).and_then(Value::as_bool);
+                let (Some(active), Some(prohibited)) = (flag("active"), flag("prohibit_login")) else {
+                    return Err(Trouble::odd(
+                        "it does not show whether the account may log in: is the token an administrator's?",
+                    ));
+                };
+                return Ok(if prohibited && !active { Standing::Cut } else { Standing::Open("a login".to_owned()) });
+            }
+            Step::SshKeys => "SSH key",
+            Step::GpgKeys => "GPG key",
+            Step::Tokens => "token",
+        };
+        match self.entries(login, step)? {
+            Some(entries) if entries.is_empty() => Ok(Standing::Cut),
+            Some(entries) => Ok(Standing::Open(count(entries.len(), what))),
+            None => Err(Trouble::odd(format!("it knows the account, and no list of its {what}s"))),
+        }
+    }
+
+    fn cut(&self, login: &str, step: Step) -> Result<(), Trouble> {
+        if step == Step::Block {
+            return self.block(login);
+        }
+        for entry in self.entries(login, step)?.into_iter().flatten() {
+            let (name, id) = (segment(login), id(&entry)?);
+            match step {
+                Step::SshKeys => self.client.delete(&format!("/admin/users/{name}/keys/{id}"), &[])?,
+                // There is no administrator's way; an administrator may act for the user.
+                Step::GpgKeys => self.client.delete(&format!("/user/gpg_keys/{id}"), &[("sudo", login)])?,
+                Step::Tokens => self.for_tokens()?.delete(&format!("/users/{name}/tokens/{id}"), &[])?,
+                Step::Block => {}
+            }
+        }
+        Ok(())
+    }
+}
