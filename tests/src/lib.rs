@@ -15,5 +15,6 @@ pub mod keys;
 pub mod process;
 pub mod product;
 pub mod servers;
+pub mod service;
 pub mod unix_user;
 pub mod workstation;

@@ -7,6 +7,7 @@ use super::armor::{self, Label};
 use super::payload::Payload;
 use super::registration::Registration;
 use super::settings::Settings;
+use super::together::Checks;
 use super::{Context, MAX_SIGNATURE, SignedBy, X509Verifier, openpgp, ssh, x509};
 use crate::id::{Account, Email, Fingerprint, KeyHandle, PersonId};
 use crate::keyring::{Authorities, Key, Keyring, KeyringError, Person};

@@ -6,6 +6,7 @@ use super::{StoreError, Tables};
 use countersign_policy::id::{EventId, PersonId, Source};
 use countersign_policy::time::Time;
 use rusqlite::{Row, params};
+use std::collections::BTreeMap;
 
 /// One event that waits for two people.
 #[derive(Clone, Debug, PartialEq, Eq)]
