@@ -112,6 +112,7 @@ mod tests {
             names: Vec::new(),
             kind: PersonKind::Human,
             owner: None,
+            deputy: None,
             emails: Vec::new(),
             accounts: vec![Held { value: account.parse().unwrap(), span }],
             lifecycle: lifecycle

@@ -132,7 +132,8 @@ fn work(context: &Context, config: &Config, due: Vec<CascadeStep>) -> Result<(),
     pass(&forges, due, now, |step, attempt| {
         let operator = Operator::begin(&mut registry)?;
         operator.door.tables().note_cascade_attempt(step, attempt, operator.now())?;
-        Ok(operator.door.settle()?)
+        operator.door.settle()?;
+        Ok(())
     })
 }
 

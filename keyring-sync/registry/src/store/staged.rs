@@ -110,9 +110,10 @@ impl Tables<'_> {
     pub fn staged_counts(&self) -> Result<BTreeMap<Source, u64>, StoreError> {
         let sql = "SELECT source, COUNT(*) FROM staged WHERE outcome IS NULL GROUP BY source";
         let mut statement = self.connection.prepare_cached(sql)?;
-        let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
         rows.map(|row| {
-            let (source, count) = row?;
+            let (source, count): (String, i64) = row?;
+            let count = u64::try_from(count).map_err(StoreError::damaged)?;
             Ok((Source::new(&source).map_err(StoreError::damaged)?, count))
         })
         .collect()
