@@ -5,7 +5,7 @@
 
 use countersign_policy::duration::Period;
 use countersign_policy::id::{PersonId, Source};
-use countersign_policy::keyring::{Person, PersonKind};
+use countersign_policy::keyring::{Key, Person, PersonKind};
 use countersign_policy::time::Time;
 use serde::Deserialize;
 use std::collections::BTreeSet;
@@ -103,6 +103,8 @@ pub enum Origin {
 pub struct Loss {
     pub person: PersonId,
     pub origin: Origin,
+    /// They have a key or an account to lose.
+    pub at_stake: bool,
 }
 
 /// Deactivations that passed within the window.
@@ -170,7 +172,7 @@ pub fn judge(source: &Source, losses: &[Loss], mut counts: Counts, staff: usize,
     for origin in [Origin::Said, Origin::Absent] {
         let group: Vec<&PersonId> =
             losses.iter().filter(|loss| loss.origin == origin).map(|loss| &loss.person).collect();
-        if group.is_empty() {
+        if group.is_empty() || is_idle(losses) {
             continue;
         }
         match class(source, origin, group.len(), counts, staff, limits) {
@@ -187,7 +189,13 @@ pub fn judge(source: &Source, losses: &[Loss], mut counts: Counts, staff: usize,
 
 /// Whether the verdict depends on how many people there are: counting them costs more than one person's end should.
 pub fn asks_for_staff(losses: &[Loss], counts: Counts, limits: &Limits) -> bool {
-    !matches!(losses, [loss] if is_single(loss.origin, 1, counts, limits))
+    !is_idle(losses) && !matches!(losses, [loss] if is_single(loss.origin, 1, counts, limits))
+}
+
+/// One person, said by name, without anything to lose: neither held back nor counted. Directories make and delete
+/// users all day who never come near a repository.
+fn is_idle(losses: &[Loss]) -> bool {
+    matches!(losses, [Loss { origin: Origin::Said, at_stake: false, .. }])
 }
 
 fn is_single(origin: Origin, asked: usize, counts: Counts, limits: &Limits) -> bool {
@@ -235,6 +243,13 @@ impl Count {
             Class::Bulk => self.bulk = self.bulk.saturating_add(number),
         }
     }
+}
+
+/// Whether the person has a way in that could be lost: a key that signs from `now` on, or an account somewhere.
+pub fn has_access(person: &Person, now: Time) -> bool {
+    let lasts = |until: Option<Time>| until.is_none_or(|until| now < until);
+    let signs = |key: &Key| lasts(key.retired.map(|mark| mark.at)) && lasts(key.compromised.map(|mark| mark.from));
+    person.keys.iter().any(signs) || person.accounts.iter().any(|held| lasts(held.span.until))
 }
 
 /// Whether, from `now` on, `after` may do less than `before`: is active at fewer instants, has no key where there was

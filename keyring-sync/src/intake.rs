@@ -8,7 +8,7 @@ use crate::event::Event;
 use countersign_policy::id::{EventId, PersonId, Source};
 use countersign_policy::keyring::{Lifecycle, Person};
 use countersign_policy::time::Time;
-use countersign_registry::{NewStaged, PassedCount, StagedRow, StoreError};
+use countersign_registry::{NewStaged, StagedRow, StoreError};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// An event of a feed, and how its source came to it.
@@ -89,7 +89,7 @@ pub fn take(door: &mut Door<'_>, source: &Source, offers: Vec<Offer>, limits: &L
         door.keep(mark)?;
         return Ok(Taken { staged: waiting, ..trial.into_taken() });
     }
-    let counts = counts(door, source, limits)?;
+    let counts = counts(door, source, &losses, limits)?;
     // Asked of the registry before this batch: whom it takes away still belongs to the staff.
     door.back(mark)?;
     let staff = if brake::asks_for_staff(&losses, counts, limits) { staff(door)? } else { 0 };
@@ -170,7 +170,7 @@ impl Said {
             door.keep(mark)?;
             return Ok(None);
         }
-        let counts = counts(door, source, limits)?;
+        let counts = counts(door, source, &losses, limits)?;
         let staff = if brake::asks_for_staff(&losses, counts, limits) { staff(door)? } else { 0 };
         let verdict = brake::judge(source, &losses, counts, staff, limits);
         let Some((_, trip)) = verdict.stage.first() else {
@@ -287,17 +287,21 @@ fn losses(door: &Door<'_>, offers: &[Offer], before: &BTreeMap<PersonId, Person>
             let mut own = offers.iter().filter(|offer| &offer.event.person == id);
             let absent = own.any(|offer| offer.origin == Origin::Absent);
             let origin = if absent { Origin::Absent } else { Origin::Said };
-            losses.push(Loss { person: id.clone(), origin });
+            losses.push(Loss { person: id.clone(), origin, at_stake: brake::has_access(before, door.now()) });
         }
     }
     Ok(losses)
 }
 
-fn counts(door: &Door<'_>, source: &Source, limits: &Limits) -> Result<Counts, StoreError> {
+/// Who passed before, but those whom this batch speaks of again: nobody is put out twice.
+fn counts(door: &Door<'_>, source: &Source, losses: &[Loss], limits: &Limits) -> Result<Counts, StoreError> {
     let since: Time = door.now().minus(limits.window.get());
+    let again: BTreeSet<&PersonId> = losses.iter().map(|loss| &loss.person).collect();
     let count = |source: Option<&Source>| -> Result<Count, StoreError> {
-        let PassedCount { singles, bulk } = door.tables().passed_since(since, source)?;
-        Ok(Count { singles: singles as usize, bulk: bulk as usize })
+        let passed = door.tables().passed_since(since, source)?;
+        let (singles, bulk): (Vec<_>, Vec<_>) =
+            passed.into_iter().filter(|passed| !again.contains(&passed.person)).partition(|passed| passed.single);
+        Ok(Count { singles: singles.len(), bulk: bulk.len() })
     };
     Ok(Counts { source: count(Some(source))?, all: count(None)? })
 }

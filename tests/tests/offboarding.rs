@@ -10,6 +10,7 @@ use countersign_tests::handmade::DATE;
 use countersign_tests::handmade::object::{Format, Kind, Object, pack};
 use countersign_tests::handmade::signer::{SshKey, Sshsig};
 use countersign_tests::process::{Outcome, must, must_with_input, run};
+use countersign_tests::servers::Server;
 use countersign_tests::service::{Service, token};
 use serde_json::json;
 use std::path::{Path, PathBuf};

@@ -17,7 +17,7 @@ pub use store::event::EventRow;
 pub use store::export::ExportRow;
 pub use store::export_version::ExportVersion;
 pub use store::key::{KeyRow, Owner};
-pub use store::passed::PassedCount;
+pub use store::passed::Passed;
 pub use store::pending_key::PendingKey;
 pub use store::publication::Publication;
 pub use store::scim::{ScimKind, ScimNarrow, ScimRow};

@@ -13,7 +13,7 @@ fn person(number: usize) -> PersonId {
 }
 
 fn losses(origin: Origin, numbers: std::ops::Range<usize>) -> Vec<Loss> {
-    numbers.map(|number| Loss { person: person(number), origin }).collect()
+    numbers.map(|number| Loss { person: person(number), origin, at_stake: true }).collect()
 }
 
 /// 10 % or 20 of 100 people: ten.
@@ -230,3 +230,23 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn who_has_nothing_to_lose_is_neither_held_nor_counted_when_said_alone() {
+    let mut gone = losses(Origin::Said, 0..1);
+    gone[0].at_stake = false;
+    assert_eq!(of_a_hundred(&gone, passed(99, 99)), Verdict::default());
+    gone[0].origin = Origin::Absent;
+    assert_eq!(of_a_hundred(&gone, passed(99, 99)).stage.len(), 1, "an absence is no word");
+    let mut two = losses(Origin::Said, 0..2);
+    two.iter_mut().for_each(|loss| loss.at_stake = false);
+    assert_eq!(of_a_hundred(&two, passed(99, 99)).stage.len(), 2, "nor are two one");
+
+    let mut person = someone(&[(0, Lifecycle::Active)]);
+    assert!(!has_access(&person, at(10)));
+    person.keys = vec![key("SHA256:a")];
+    assert!(has_access(&person, at(10)));
+    person.keys[0].retired = Some(Retired { at: at(10), reason: RetireReason::Superseded });
+    assert!(has_access(&person, at(9)) && !has_access(&person, at(10)));
+}
+

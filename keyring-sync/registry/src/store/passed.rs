@@ -5,11 +5,12 @@ use countersign_policy::id::{PersonId, Source};
 use countersign_policy::time::Time;
 use rusqlite::params;
 
-/// How many deactivations passed: one at a time by name, and all others.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PassedCount {
-    pub singles: u32,
-    pub bulk: u32,
+/// Somebody whom the brake let go, however often.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Passed {
+    pub person: PersonId,
+    /// Each time alone and by name.
+    pub single: bool,
 }
 
 impl Tables<'_> {
@@ -20,17 +21,19 @@ impl Tables<'_> {
         Ok(())
     }
 
-    /// What passed after `since`, of one source or of all. What a clock that went back left in the future counts too.
-    pub fn passed_since(&self, since: Time, source: Option<&Source>) -> Result<PassedCount, StoreError> {
-        let sql = "SELECT coalesce(sum(single), 0), coalesce(sum(1 - single), 0) FROM passed
-             WHERE at > ?1 AND (?2 IS NULL OR source = ?2)";
-        let (singles, bulk): (i64, i64) = self
-            .connection
-            .prepare_cached(sql)?
-            .query_row(params![since.unix_millis(), source.map(Source::as_str)], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })?;
-        let count = |number: i64| u32::try_from(number).map_err(StoreError::damaged);
-        Ok(PassedCount { singles: count(singles)?, bulk: count(bulk)? })
+    /// Who passed after `since`, by one source or by any, each once. What a clock that went back left in the future
+    /// counts too.
+    pub fn passed_since(&self, since: Time, source: Option<&Source>) -> Result<Vec<Passed>, StoreError> {
+        let sql = "SELECT person, min(single) FROM passed
+             WHERE at > ?1 AND (?2 IS NULL OR source = ?2) GROUP BY person ORDER BY person";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map(params![since.unix_millis(), source.map(Source::as_str)], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
+        rows.map(|row| {
+            let (person, single): (String, bool) = row?;
+            Ok(Passed { person: PersonId::new(&person).map_err(StoreError::damaged)?, single })
+        })
+        .collect()
     }
 }
