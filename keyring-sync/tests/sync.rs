@@ -281,6 +281,14 @@ fn a_drip_of_fifty_absences_stops_at_the_limit() {
 #[test]
 fn a_drip_of_fifty_terminations_stops_at_the_limits() {
     let company = Company::of(60);
+    let account = |number| {
+        format!(
+            "{{\"id\":\"a{number}\",\"source\":\"forge\",\"person\":\"E{number}\",\"type\":\"renamed\",\
+             \"data\":{{\"accounts\":[\"gitea:e{number}\"]}}}}\n"
+        )
+    };
+    company.0.write("accounts.jsonl", &(1..=60).map(account).collect::<String>());
+    assert!(company.run(&["apply", "accounts.jsonl"]).ends_with("= 0\n"));
     let mut rows = company.all(60);
     for night in 0..50 {
         rows[night] = format!("E{},terminated,Person {},2026-01-01", night + 1, night + 1);
