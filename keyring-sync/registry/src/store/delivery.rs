@@ -13,17 +13,20 @@ pub struct DeliveryRow {
     pub id: String,
     /// Of the raw body, lower-case hex.
     pub sha256: String,
+    /// It may have given access back, and is never forgotten.
+    pub restores: bool,
     pub received_at: Time,
 }
 
 impl Tables<'_> {
     pub fn add_delivery(&self, delivery: &DeliveryRow) -> Result<(), StoreError> {
         self.connection
-            .prepare_cached("INSERT INTO delivery (source, id, sha256, received_at) VALUES (?1, ?2, ?3, ?4)")?
+            .prepare_cached("INSERT INTO delivery (source, id, sha256, restores, received_at) VALUES (?1, ?2, ?3, ?4, ?5)")?
             .execute(params![
                 delivery.source.as_str(),
                 delivery.id,
                 delivery.sha256,
+                delivery.restores,
                 delivery.received_at.unix_millis()
             ])?;
         Ok(())
@@ -32,13 +35,14 @@ impl Tables<'_> {
     pub fn delivery(&self, source: &Source, id: &str) -> Result<Option<DeliveryRow>, StoreError> {
         let row = self
             .connection
-            .prepare_cached("SELECT sha256, received_at FROM delivery WHERE source = ?1 AND id = ?2")?
+            .prepare_cached("SELECT sha256, restores, received_at FROM delivery WHERE source = ?1 AND id = ?2")?
             .query_row(params![source.as_str(), id], |row| {
                 Ok(DeliveryRow {
                     source: source.clone(),
                     id: id.to_owned(),
                     sha256: row.get(0)?,
-                    received_at: Time::from_unix_millis(row.get(1)?),
+                    restores: row.get(1)?,
+                    received_at: Time::from_unix_millis(row.get(2)?),
                 })
             })
             .optional()?;
@@ -47,7 +51,7 @@ impl Tables<'_> {
 
     /// Forgets what was received before then; nobody repeats it any more.
     pub fn prune_deliveries(&self, before: Time) -> Result<usize, StoreError> {
-        let mut statement = self.connection.prepare_cached("DELETE FROM delivery WHERE received_at < ?1")?;
+        let mut statement = self.connection.prepare_cached("DELETE FROM delivery WHERE restores = 0 AND received_at < ?1")?;
         Ok(statement.execute([before.unix_millis()])?)
     }
 }

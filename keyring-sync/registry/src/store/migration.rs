@@ -294,12 +294,19 @@ const STEPS: &[&str] = &["
         source TEXT NOT NULL,
         id TEXT NOT NULL,
         sha256 TEXT NOT NULL,
+        -- It may have given access back: repeated it would undo what came after it, so it is never forgotten.
+        restores INTEGER NOT NULL CHECK (restores IN (0, 1)),
         received_at INTEGER NOT NULL,
         PRIMARY KEY (source, id)
     ) STRICT, WITHOUT ROWID;
-    CREATE INDEX delivery_received ON delivery (received_at);
+    CREATE INDEX delivery_received ON delivery (received_at) WHERE restores = 0;
     CREATE TRIGGER delivery_never_changes BEFORE UPDATE ON delivery
         BEGIN SELECT RAISE(ABORT, 'deliveries never change'); END;
+    CREATE TRIGGER delivery_that_restores_never_goes BEFORE DELETE ON delivery WHEN OLD.restores = 1
+        BEGIN SELECT RAISE(ABORT, 'a delivery that gave access back is never forgotten'); END;
+
+    -- Senders repeat what two people rejected.
+    CREATE INDEX staged_rejected ON staged (source, id) WHERE outcome = 'rejected';
 
     -- Who was suspended on a hint that they left, and what became of the hint.
     CREATE TABLE hint (

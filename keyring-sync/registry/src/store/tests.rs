@@ -387,8 +387,10 @@ fn a_delivery_is_remembered_until_it_is_pruned() {
         source: Source::new(source).unwrap(),
         id: id.to_owned(),
         sha256: "ab".to_owned(),
+        restores: id == "back",
         received_at: at(n),
     };
+    tables.add_delivery(&delivery("bob", "back", 5)).unwrap();
     tables.add_delivery(&delivery("bob", "1", 10)).unwrap();
     tables.add_delivery(&delivery("gusto", "1", 20)).unwrap();
     assert!(tables.add_delivery(&delivery("bob", "1", 30)).is_err(), "source and id name one delivery");
@@ -396,6 +398,8 @@ fn a_delivery_is_remembered_until_it_is_pruned() {
     assert_eq!(tables.prune_deliveries(at(20)).unwrap(), 1);
     let bob = delivery("bob", "1", 10).source;
     assert_eq!(tables.delivery(&bob, "1").unwrap(), None);
+    assert!(tables.delivery(&bob, "back").unwrap().is_some(), "what gave access back is never forgotten");
+    assert!(registry.connection.execute("DELETE FROM delivery", []).is_err());
     assert_eq!(tables.delivery(&delivery("gusto", "1", 20).source, "1").unwrap(), Some(delivery("gusto", "1", 20)));
 }
 
