@@ -29,8 +29,8 @@ pub struct Hint {
 pub enum Hinted {
     /// A list that tells of no end refutes it.
     Plain,
-    /// A list does not: it tells of employments, and the hint was of access.
-    AtOnce,
+    /// No list does: it is older than the hint, or the hint was of access and a list tells of employments.
+    Firm,
 }
 
 /// The hint that opens when the event is taken.
@@ -50,11 +50,12 @@ pub fn opened_by(event: &Event) -> Option<NewHint> {
     })
 }
 
-/// Who is kept out by what this source hinted at, confirmed since or not.
-pub fn hinted(hints: &[HintRow]) -> BTreeMap<PersonId, Hinted> {
+/// Who is kept out by these hints, confirmed since or not, as a list of that time finds them.
+pub fn hinted(hints: &[HintRow], listed_at: Time) -> BTreeMap<PersonId, Hinted> {
     let mut hinted: BTreeMap<PersonId, Hinted> = BTreeMap::new();
     for HintRow { hint, .. } in hints {
-        let how = if hint.at_once { Hinted::AtOnce } else { Hinted::Plain };
+        let firm = hint.at_once || hint.received_at >= listed_at;
+        let how = if firm { Hinted::Firm } else { Hinted::Plain };
         let known = hinted.entry(hint.person.clone()).or_insert(how);
         *known = how.max(*known);
     }
@@ -66,6 +67,11 @@ pub fn hinted(hints: &[HintRow]) -> BTreeMap<PersonId, Hinted> {
 pub struct Settled {
     pub confirmed: BTreeSet<PersonId>,
     pub refuted: BTreeSet<PersonId>,
+}
+
+/// Of whom these hints are open.
+pub fn open(hints: &[HintRow]) -> BTreeSet<PersonId> {
+    hints.iter().filter(|row| row.outcome.is_none()).map(|row| row.hint.person.clone()).collect()
 }
 
 /// Settles what `source` hinted at, of these people alone, by what it has said since. Nothing is said here: whoever is

@@ -64,7 +64,7 @@ pub fn read(body: &[u8], person_id: PersonIdFrom) -> Result<Notice, Unreadable> 
                 "employee.deleted" => Some((Word::Left, r#type)),
                 "employee.updated" => status(&changed, &BTreeMap::new()),
                 "employee.created" => None,
-                _ => return Err(Unreadable::Unknown(r#type, "BambooHR")),
+                _ => return Err(Unreadable::Unknown { name: r#type, sender: "BambooHR" }),
             };
             let at = instant(&timestamp);
             let said = word.map(|(word, said)| Said { employee: data.employee.to_string(), word, said, at });
@@ -93,7 +93,7 @@ fn of_employee(one: &Employee, person_id: PersonIdFrom) -> Result<Option<Said>, 
         "deleted" => Some((Word::Left, "deleted".to_owned())),
         "updated" => status(&changed, &fields),
         "created" => None,
-        _ => return Err(Unreadable::Unknown(one.action.clone(), "BambooHR")),
+        _ => return Err(Unreadable::Unknown { name: one.action.clone(), sender: "BambooHR" }),
     };
     let Some((word, said)) = word else { return Ok(None) };
     let employee = match person_id {

@@ -62,7 +62,7 @@ pub fn read(body: &[u8]) -> Result<Notice, Unreadable> {
         | "employee.self_onboarding_completed"
         | "employee.invited_to_partner_portal" => return Notice::new(uuid, dated, Vec::new()),
         other if other.starts_with("employee.") && entity_type.as_deref().is_none_or(|it| it == "Employee") => {
-            return Err(Unreadable::Unknown(event_type, "Gusto"));
+            return Err(Unreadable::Unknown { name: event_type, sender: "Gusto" });
         }
         // Of companies, payrolls and what employees own.
         _ => return Notice::new(uuid, dated, Vec::new()),

@@ -49,7 +49,7 @@ pub fn read(body: &[u8]) -> Result<Notice, Unreadable> {
         "employee.created" | "employee.updated" | "employee.temporaryLeave" => {
             return Notice::new(None, true, Vec::new());
         }
-        other if other.starts_with("employee.") => return Err(Unreadable::Unknown(r#type, "HiBob")),
+        other if other.starts_with("employee.") => return Err(Unreadable::Unknown { name: r#type, sender: "HiBob" }),
         // Tables, tasks, documents, time off: nobody's access.
         _ => return Notice::new(None, true, Vec::new()),
     };

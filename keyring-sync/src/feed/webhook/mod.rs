@@ -121,7 +121,7 @@ async fn receive(
 fn unread(unreadable: &Unreadable) -> Response {
     let status = match unreadable {
         Unreadable::Malformed(_) => StatusCode::BAD_REQUEST,
-        Unreadable::Unknown(..) => StatusCode::UNPROCESSABLE_ENTITY,
+        Unreadable::Unknown { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         Unreadable::TooMany => StatusCode::PAYLOAD_TOO_LARGE,
     };
     refused(status, &unreadable.to_string())

@@ -19,8 +19,11 @@ pub enum Unreadable {
     #[error("{0}")]
     Malformed(String),
     /// It may end somebody's access, and nobody can tell.
-    #[error("`{}` is no event of {1} that is known here: leave it out of the subscription, or update keyring-sync", shown(.0, 80))]
-    Unknown(String, &'static str),
+    #[error(
+        "`{}` is no event of {sender} that is known here: leave it out of the subscription, or update keyring-sync",
+        shown(name, 80)
+    )]
+    Unknown { name: String, sender: &'static str },
     #[error("it speaks of more than {PEOPLE_MAX} people: let the sender send them in parts")]
     TooMany,
 }
@@ -153,7 +156,7 @@ mod tests {
     fn words_of_the_sender_steer_no_terminal() {
         let error = json::<Id>(b"{\"a\":\"\\u001b[2J").unwrap_err().to_string();
         assert!(error.contains("not what is sent here") && !error.contains('\u{1b}'), "{error}");
-        let unknown = Unreadable::Unknown("a\u{1b}[2J".into(), "bob").to_string();
+        let unknown = Unreadable::Unknown { name: "a\u{1b}[2J".into(), sender: "bob" }.to_string();
         assert!(!unknown.contains('\u{1b}'), "{unknown}");
     }
 }

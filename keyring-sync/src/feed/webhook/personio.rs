@@ -34,7 +34,7 @@ pub fn read(body: &[u8]) -> Result<Notice, Unreadable> {
         "employment.created" | "employment.updated" | "person.created" | "person.updated" => {
             return Notice::new(None, true, Vec::new());
         }
-        _ if family == "employment" || family == "person" => return Err(Unreadable::Unknown(event_name, "Personio")),
+        _ if family == "employment" || family == "person" => return Err(Unreadable::Unknown { name: event_name, sender: "Personio" }),
         // Absences, attendances, projects, documents.
         _ => return Notice::new(None, true, Vec::new()),
     };

@@ -30,7 +30,7 @@ pub fn read(body: &[u8]) -> Result<Notice, Unreadable> {
         "employee.created" => Word::Stays,
         "employee.hired" => Word::CameBack,
         "employee.updated" => return Notice::new(None, false, Vec::new()),
-        other if other.starts_with("employee.") => return Err(Unreadable::Unknown(name, "Rippling")),
+        other if other.starts_with("employee.") => return Err(Unreadable::Unknown { name, sender: "Rippling" }),
         // Groups, the company, custom fields, leave requests.
         _ => return Notice::new(None, false, Vec::new()),
     };
