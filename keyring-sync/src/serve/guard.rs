@@ -3,7 +3,7 @@
 use super::rate::Bucket;
 use super::{Ended, Shared, now, token};
 use crate::feed::scim::{Kind, ScimError};
-use crate::feed::webhook::{Endpoint, Greeting};
+use crate::feed::webhook::{Endpoint, Greeting, Refused};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
@@ -177,6 +177,15 @@ impl Guard {
             Ok(verified) => {
                 parts.extensions.insert(verified);
                 Ok((endpoint.source.clone(), Request::from_parts(parts, Body::from(body))))
+            }
+            // Signed by who should: its sender is told to come again, as some never do after 4xx, and a clock of ours that
+            // is wrong must not let a leaver stay.
+            Err(late @ Refused::Late) => {
+                self.shared.metrics.unauthorized();
+                tracing::warn!(source = %endpoint.source, %late, "a webhook is not fresh");
+                let mut response = ScimError::new(Kind::Unavailable, late.to_string()).into_response();
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("300"));
+                Err(response)
             }
             Err(refused) => {
                 tracing::debug!(source = %endpoint.source, %refused, "a webhook is not believed");

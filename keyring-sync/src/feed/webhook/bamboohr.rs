@@ -157,7 +157,7 @@ mod tests {
     fn the_body_and_then_the_time_are_signed() {
         let check = |signature: &str, timestamp: &str, body: &[u8], now: i64| {
             let headers = headers(&[(SIGNATURE, signature), (TIMESTAMP, timestamp)]);
-            let secrets = secrets(Kind::BambooHr, &["another one of 16", "0123456789abcdef"]);
+            let secrets = secrets(Kind::BambooHr, &["another-one-of-16", "0123456789abcdef"]);
             verify(&headers, body, &secrets, Time::from_unix_seconds(now))
         };
         assert!(check(MADE, "1790000000", b"{}", 1_790_000_300).is_ok());

@@ -155,8 +155,12 @@ impl Task<'_> {
         if let Some(held) = taken.staged.into_iter().next() {
             return Ok(Outcome::Held(held.cause));
         }
-        if !strangers.is_empty() && self.settings.strangers == Strangers::Refuse {
-            return Ok(Outcome::Strangers(strangers));
+        match self.settings.strangers {
+            Strangers::Refuse if !strangers.is_empty() => return Ok(Outcome::Strangers(strangers)),
+            Strangers::Ignore if !strangers.is_empty() => {
+                tracing::info!(source = %self.source, people = strangers.len(), "an end of people whom nobody here knows");
+            }
+            Strangers::Refuse | Strangers::Ignore => {}
         }
         door.tables().prune_deliveries(now.minus(REMEMBERED))?;
         door.tables().add_delivery(&DeliveryRow {
@@ -342,7 +346,38 @@ impl<'t> About<'t> {
             "id": format!("{}{mark}", self.id), "source": self.source, "person": self.person, "type": kind,
             "effective_at": at, "asserted_at": at, "data": data,
         });
-        let event = Event::parse(&line.to_string(), self.now).map_err(|error| StoreError::Damaged(error.to_string()));
+        let heard = self.at.max(self.now);
+        let event = Event::parse(&line.to_string(), heard).map_err(|error| StoreError::Damaged(error.to_string()));
         Ok(event?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(notice: Notice, verified: Verified, body: &[u8], now: i64) -> String {
+        Delivery::new(verified, Content::Notice(notice), body).id(Time::from_unix_seconds(now))
+    }
+
+    fn notice(id: Option<&str>, dated: bool) -> Notice {
+        Notice::new(id.map(str::to_owned), dated, Vec::new()).unwrap()
+    }
+
+    #[test]
+    fn a_repeated_delivery_has_the_same_name_and_another_has_another() {
+        let unsigned = Verified::default;
+        let signed = |at: i64| Verified { id: None, signed_at: Some(Time::from_unix_seconds(at)) };
+        assert_eq!(id(notice(Some("u1"), true), signed(7), b"a", 0), "u1");
+        assert_eq!(id(notice(Some("u1"), true), Verified { id: Some("m1".into()), signed_at: None }, b"a", 0), "m1");
+        // The body says when: it is the same one however often it is signed anew.
+        assert_eq!(id(notice(None, true), signed(7), b"a", 0), id(notice(None, true), signed(8), b"a", 9999));
+        assert_ne!(id(notice(None, true), unsigned(), b"a", 0), id(notice(None, true), unsigned(), b"b", 0));
+        // It does not: what was signed later is said anew.
+        assert_eq!(id(notice(None, false), signed(7), b"a", 0), id(notice(None, false), signed(7), b"a", 9999));
+        assert_ne!(id(notice(None, false), signed(7), b"a", 0), id(notice(None, false), signed(8), b"a", 0));
+        // Nothing says when: repetitions are those within five minutes.
+        assert_eq!(id(notice(None, false), unsigned(), b"a", 300), id(notice(None, false), unsigned(), b"a", 599));
+        assert_ne!(id(notice(None, false), unsigned(), b"a", 599), id(notice(None, false), unsigned(), b"a", 600));
     }
 }

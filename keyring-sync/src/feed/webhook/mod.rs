@@ -21,9 +21,10 @@ mod secret;
 mod standard;
 
 pub use endpoint::{Endpoint, Endpoints, Greeting};
-pub use notice::{Notice, Unreadable};
+pub use notice::{Notice, Said, Unreadable, Word};
 pub use proof::{Refused, Verified, verify};
-pub use secret::Secrets;
+pub use secret::{BadSecret, Secrets};
+pub use standard::event;
 
 use crate::door;
 use crate::serve::{Caller, Shared, Unchanged, WriteError};
@@ -33,7 +34,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::Router;
-use config::{Kind, PersonIdFrom};
+use config::{Kind, PersonIdFrom, Proof};
 use countersign_policy::text::shown;
 use deliver::{Content, Delivery, Outcome, Refusal, Task};
 use serde_json::{Value, json};
@@ -94,6 +95,10 @@ async fn receive(
     let Some(endpoint) = shared.webhooks.get(&source).filter(|_| name == source.as_str()) else {
         return refused(StatusCode::FORBIDDEN, "this token is for another source, or its source has no webhook here");
     };
+    // INVARIANT: whoever signs is believed by the signature alone, and only the guard says that it holds.
+    if endpoint.settings.kind.proof() == Proof::Signature && verified.is_none() {
+        return refused(StatusCode::UNAUTHORIZED, "a signature is needed");
+    }
     let settings = endpoint.settings.clone();
     let content = match settings.kind {
         Kind::Standard => Ok(Content::Event(body.clone())),

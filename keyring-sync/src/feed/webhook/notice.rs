@@ -133,7 +133,7 @@ mod tests {
         let at = |text: &str| instant(text).map(|time| time.to_string());
         assert_eq!(at("2026-01-31T18:42:00+0000").as_deref(), Some("2026-01-31T18:42:00Z"));
         assert_eq!(at("2026-01-31T18:42:00-0730").as_deref(), Some("2026-02-01T02:12:00Z"));
-        assert_eq!(at("2026-01-31T18:42:00.5+01:00").as_deref(), Some("2026-01-31T17:42:00.500Z"));
+        assert_eq!(at("2026-01-31T18:42:00.5+01:00").as_deref(), Some("2026-01-31T17:42:00.5Z"));
         for none in ["", "2025-01-08T13:06:26.915906", "2025-01-08", "+0000", "é+0000", "18:42+00:0", "2026-01-31T18:42:00+9999"] {
             assert_eq!(at(none), None, "{none}");
         }
