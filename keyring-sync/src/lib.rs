@@ -13,6 +13,7 @@ pub mod export;
 pub mod feed;
 pub mod fold;
 pub mod forge;
+pub mod hint;
 pub mod import;
 pub mod intake;
 pub mod keys;

@@ -9,6 +9,7 @@ use crate::brake::Origin;
 use crate::event::{Claim, Event};
 use crate::feed::csv::{Export, Place, Row, Status};
 use crate::fold::{self, fold};
+use crate::hint::Hinted;
 use crate::intake::Offer;
 use countersign_policy::id::{EngagementId, PersonId, Source};
 use countersign_policy::keyring::{Lifecycle, Person};
@@ -24,6 +25,8 @@ pub struct Actual {
     pub said: Vec<Event>,
     /// By everybody's word.
     pub person: Option<Person>,
+    /// Whether a hint of the source keeps the person out.
+    pub hinted: Option<Hinted>,
 }
 
 /// What is to be done about one person.
@@ -122,6 +125,10 @@ fn listed_person(
     draft.missing_engagements(&engagements_missing(actual, rows));
     if !going_on.is_empty() {
         draft.absence(&going_on);
+        if draft.stays_hinted(&going_on) {
+            let line = first.line;
+            notes.push(format!("line {line}: {} stays suspended by a hint of this source: keyring-sync hints list", first.person));
+        }
         if !bearings.places.is_empty() && export.has_departments {
             match first.department.as_deref().map(|name| (name, bearings.places.get(name))) {
                 Some((name, Some(place))) => draft.place(name, place),

@@ -3,6 +3,7 @@
 use crate::event::OPERATOR;
 use crate::feed::csv::{Place, Reading, Status, ZoneName};
 use crate::feed::scim::config::{RawScim, Scim};
+use crate::feed::webhook::config::{RawWebhook, Webhook};
 use crate::serve::METRICS;
 use countersign_policy::id::Source;
 use serde::Deserialize;
@@ -39,6 +40,7 @@ pub struct Settings {
     pub rank: Option<u8>,
     pub csv: Option<CsvSettings>,
     pub scim: Option<Scim>,
+    pub webhook: Option<Webhook>,
 }
 
 /// Where the nightly list of a source is, and how it is read.
@@ -56,6 +58,7 @@ pub struct RawSettings {
     rank: Option<u8>,
     csv: Option<RawCsv>,
     scim: Option<RawScim>,
+    webhook: Option<RawWebhook>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -85,7 +88,15 @@ impl RawSettings {
             let reading = Reading { zone, statuses: raw.statuses };
             Ok::<_, String>(CsvSettings { file: folder.join(raw.file), reading, departments: raw.departments })
         });
-        Ok(Settings { rank: self.rank, csv: csv.transpose()?, scim: self.scim.map(Scim::from) })
+        let webhook = self.webhook.map(|raw| {
+            Webhook::check(raw, source, folder).map_err(|reason| format!("sources: {source}: {reason}"))
+        });
+        Ok(Settings {
+            rank: self.rank,
+            csv: csv.transpose()?,
+            scim: self.scim.map(Scim::from),
+            webhook: webhook.transpose()?,
+        })
     }
 }
 

@@ -48,8 +48,13 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Report, Failure> {
         format!(", the last {} of {} by {} at {}", event.kind, event.person, event.source, event.received_at)
     });
     let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    let hints = tables.open_hint_counts()?.values().sum::<u64>();
+    let hints_words = match hints {
+        0 => String::new(),
+        _ => format!("\n{} not confirmed and not refuted: keyring-sync hints list", count(number(hints), "hint")),
+    };
     let text = format!(
-        "{publication}\n{}: {}\n{}\n{}{last_words}",
+        "{publication}\n{}: {}\n{}\n{}{last_words}{hints_words}",
         count(persons.len(), "person"),
         in_words.join(", "),
         count(number(keys), "key"),
@@ -58,7 +63,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Report, Failure> {
     let json = json!({
         "epoch": epoch, "published": published,
         "persons": by_state.iter().map(|(state, number)| (state.as_str().to_owned(), json!(number))).collect::<serde_json::Map<_, _>>(),
-        "keys": keys, "events": events,
+        "keys": keys, "events": events, "hints_open": hints,
         "last_event": last.map(|event| json!({
             "id": event.id, "source": event.source, "person": event.person, "type": event.kind, "received_at": event.received_at,
         })),

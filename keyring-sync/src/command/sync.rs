@@ -4,13 +4,14 @@ use super::{Context, add_publication, now};
 use crate::config::Config;
 use crate::door::Door;
 use crate::feed::csv::{self, Export, LIST_MAX};
+use crate::hint::{self, Settled};
 use crate::intake::{self, Held, Problem, Taken};
 use crate::plan::{self, Actual, Bearings, Plan, Step};
 use crate::report::{self, Failure, Report, count};
 use crate::sources::CsvSettings;
 use countersign_policy::id::{PersonId, Source};
 use countersign_policy::text::shown;
-use countersign_registry::{ExportRow, Registry, StagedRow};
+use countersign_registry::{ExportRow, HintRow, Registry, StagedRow};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
@@ -89,12 +90,15 @@ fn sync(
         );
         return Ok(refuse(source, &reason));
     }
-    let actual = actual(&door, source, &export)?;
+    let hints = door.tables().standing_hints(source)?;
+    let actual = actual(&door, source, &export, &hints)?;
     let bearings = Bearings { source, places: &settings.departments, now: door.now() };
     let plan = plan::plan(&export, &actual, bearings).map_err(|error| Failure::Fault(format!("{source}: {error}")))?;
     let returned = returned(&door, source, &export)?;
     intake::withdraw(&door, &returned)?;
     let taken = intake::take(&mut door, source, plan.offers(), &config.brake).map_err(super::not_taken)?;
+    let told_of = plan.steps.iter().map(|step| step.person.clone()).chain(hint::open(&hints)).collect();
+    let settled = hint::settle(&door, source, &hints, &told_of)?;
     if !again {
         door.tables().add_export(&ExportRow {
             source: source.clone(),
@@ -105,6 +109,7 @@ fn sync(
         })?;
     }
     let mut report = tell(source, &export, &plan, &taken, &returned, dry_run);
+    add_hints(&mut report, &settled);
     if !dry_run {
         let published = door.settle()?;
         if let Some(published) = published {
@@ -125,7 +130,13 @@ fn refuse(source: &Source, reason: &str) -> Report {
     }
 }
 
-fn actual(door: &Door<'_>, source: &Source, export: &Export) -> Result<BTreeMap<PersonId, Actual>, Failure> {
+fn actual(
+    door: &Door<'_>,
+    source: &Source,
+    export: &Export,
+    hints: &[HintRow],
+) -> Result<BTreeMap<PersonId, Actual>, Failure> {
+    let hinted = hint::hinted(hints, export.exported_at);
     let mut persons: BTreeSet<PersonId> = door.tables().persons_of(source)?.into_iter().collect();
     persons.extend(export.rows.iter().map(|row| row.person.clone()));
     let mut actual = BTreeMap::new();
@@ -133,7 +144,8 @@ fn actual(door: &Door<'_>, source: &Source, export: &Export) -> Result<BTreeMap<
         let person = door.tables().person(&id)?;
         if person.is_some() {
             let said = door.events_of(&id)?.into_iter().filter(|event| &event.source == source).collect();
-            actual.insert(id, Actual { said, person });
+            let hinted = hinted.get(&id).copied();
+            actual.insert(id, Actual { said, person, hinted });
         }
     }
     Ok(actual)
@@ -214,6 +226,17 @@ fn step_json(step: &Step, held: &BTreeMap<&PersonId, &Held>, problems: &BTreeMap
         .collect();
     json!({"person": step.person, "name": step.name, "sign": step.sign().to_string(), "changes": step.what,
         "verdict": verdict, "events": events})
+}
+
+/// What the list makes of hints that came before it.
+fn add_hints(report: &mut Report, settled: &Settled) {
+    for (what, persons) in [("confirmed", &settled.confirmed), ("refuted", &settled.refuted)] {
+        if !persons.is_empty() {
+            let named: Vec<&str> = persons.iter().take(NAMED_MAX).map(PersonId::as_str).collect();
+            report.text.push_str(&format!("\nhints {what} by the list: {}", named.join(", ")));
+        }
+    }
+    report::set(&mut report.json, "hints", json!({"confirmed": settled.confirmed, "refuted": settled.refuted}));
 }
 
 /// By the limits that held people back, and what to do about it.

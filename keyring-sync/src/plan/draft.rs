@@ -5,6 +5,7 @@ use crate::brake::Origin;
 use crate::event::{Claim, Event, Profile};
 use crate::feed::csv::{Export, Place, Row, Status};
 use crate::fold;
+use crate::hint::Hinted;
 use crate::intake::Offer;
 use crate::local::Day;
 use crate::report;
@@ -213,7 +214,7 @@ impl<'d> Draft<'d> {
         let now = self.bearings.now;
         let since = |row: &&&Row| row.since.as_ref().map_or(now, |day| day.begin().max(now));
         let said = fold::absences(&self.said, now);
-        if said.0 && suspended.is_none() {
+        if said.0 && suspended.is_none() && !self.stays_hinted(going_on) {
             self.say("reinstated", When::Exported, json!({}), Origin::Said);
             self.what.push("reinstated".to_owned());
         }
@@ -230,6 +231,15 @@ impl<'d> Draft<'d> {
             && !fold::absences(&self.actual.said, since(&row)).1
         {
             self.begin_absence(row, "leave_started", "on leave");
+        }
+    }
+
+    /// Whether a hint outlives the list: one that tells of an end bears it out.
+    pub fn stays_hinted(&self, going_on: &[&Row]) -> bool {
+        match self.actual.hinted {
+            None => false,
+            Some(Hinted::Plain) => going_on.iter().any(|row| end_of(row).is_some()),
+            Some(Hinted::Firm) => true,
         }
     }
 

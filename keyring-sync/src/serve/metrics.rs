@@ -98,8 +98,9 @@ impl Metrics {
         });
     }
 
-    /// Prometheus text format 0.0.4. `staged` says how many changes of a source wait for two people.
-    pub fn text(&self, staged: &BTreeMap<Source, u64>) -> String {
+    /// Prometheus text format 0.0.4. `staged` says how many changes of a source wait for two people, `hints` how many of
+    /// its hints are open.
+    pub fn text(&self, staged: &BTreeMap<Source, u64>, hints: &BTreeMap<Source, u64>) -> String {
         let inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut out = String::new();
         let mut family = |name: &str, kind: &str, help: &str, samples: &[(String, f64)]| {
@@ -127,14 +128,18 @@ impl Metrics {
             "From the receipt of the source's last change to its publication.",
             &each(&|counts| counts.last_event.map(|_| counts.lag.as_secs_f64())),
         );
-        let waiting: Vec<(String, f64)> = inner
-            .sources
-            .keys()
-            .chain(staged.keys().filter(|source| !inner.sources.contains_key(source)))
-            .map(|source| (format!("{{source=\"{}\"}}", label(source.as_str())), staged.get(source).copied().unwrap_or(0)))
-            .map(|(labels, count)| (labels, count as f64))
-            .collect();
-        family("keyring_sync_staged", "gauge", "Changes of the source that wait for two people.", &waiting);
+        let of_each = |counts: &BTreeMap<Source, u64>| -> Vec<(String, f64)> {
+            let others = counts.keys().filter(|source| !inner.sources.contains_key(source));
+            let sources = inner.sources.keys().chain(others);
+            let sample = |source: &Source| {
+                (format!("{{source=\"{}\"}}", label(source.as_str())), counts.get(source).copied().unwrap_or(0) as f64)
+            };
+            sources.map(sample).collect()
+        };
+        let help = "Changes of the source that wait for two people.";
+        family("keyring_sync_staged", "gauge", help, &of_each(staged));
+        let help = "People whom the source hinted to have left, not confirmed and not refuted yet.";
+        family("keyring_sync_hints_open", "gauge", help, &of_each(hints));
         let mut requests = Vec::new();
         for (source, counts) in &inner.sources {
             let results = [("accepted", counts.accepted), ("rejected", counts.rejected), ("failed", counts.failed)];
@@ -147,7 +152,7 @@ impl Metrics {
         family(
             "keyring_sync_unauthorized_total",
             "counter",
-            "Requests without a valid token.",
+            "Requests without a valid token or signature.",
             &[(String::new(), inner.unauthorized as f64)],
         );
         family(
@@ -185,14 +190,15 @@ mod tests {
     fn a_source_is_seen_before_it_speaks_and_after() {
         let okta = Source::new("ok\"ta").unwrap();
         let metrics = Metrics::new([(okta.clone(), None)].into_iter(), 7);
-        let text = metrics.text(&BTreeMap::from([(okta.clone(), 3)]));
+        let text = metrics.text(&BTreeMap::from([(okta.clone(), 3)]), &BTreeMap::from([(okta.clone(), 2)]));
         assert!(text.contains("keyring_sync_staged{source=\"ok\\\"ta\"} 3\n"), "{text}");
+        assert!(text.contains("keyring_sync_hints_open{source=\"ok\\\"ta\"} 2\n"), "{text}");
         assert!(text.contains("keyring_sync_requests_total{source=\"ok\\\"ta\",result=\"rejected\"} 0\n"), "{text}");
         assert!(!text.contains("timestamp_seconds{"), "who never spoke did not speak in 1970: {text}");
         metrics.request(&okta, Ended::Changed(Duration::from_millis(20)), Time::from_unix_millis(1_500));
         metrics.request(&okta, Ended::Rejected, Time::from_unix_millis(9_000));
         metrics.committed(Duration::from_millis(20), 8);
-        let text = metrics.text(&BTreeMap::new());
+        let text = metrics.text(&BTreeMap::new(), &BTreeMap::new());
         for line in [
             "keyring_sync_source_last_event_timestamp_seconds{source=\"ok\\\"ta\"} 1.5",
             "keyring_sync_source_lag_seconds{source=\"ok\\\"ta\"} 0.02",

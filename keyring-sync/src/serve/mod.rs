@@ -13,7 +13,7 @@ pub mod token;
 mod writer;
 
 pub use config::METRICS;
-pub use guard::Caller;
+pub use guard::{Caller, Unchanged};
 pub(crate) use guard::incident;
 pub use metrics::{Ended, Metrics};
 pub use readers::Readers;
@@ -21,7 +21,8 @@ pub use writer::{WriteError, Writer};
 
 use crate::brake::Limits;
 use crate::config::Config;
-use crate::feed::scim;
+use crate::feed::webhook::Endpoints;
+use crate::feed::{scim, webhook};
 use crate::sources::Settings;
 use axum::Router;
 use axum::extract::{Extension, State};
@@ -47,6 +48,8 @@ pub enum ServeError {
     Tls(String),
     #[error("{0}")]
     Schema(#[from] scim::BadSchema),
+    #[error("{0}")]
+    Webhook(String),
 }
 
 pub(crate) fn now() -> Time {
@@ -61,6 +64,7 @@ pub struct Shared {
     pub metrics: Arc<Metrics>,
     pub service: config::Service,
     pub sources: BTreeMap<Source, Settings>,
+    pub webhooks: Endpoints,
     pub brake: Limits,
 }
 
@@ -77,6 +81,7 @@ pub fn run(config: &Config, service: config::Service) -> Result<(), ServeError> 
     let last = |source: &Source| Ok((source.clone(), tables.last_received(source)?));
     let sources: Vec<_> = config.sources.keys().map(last).collect::<Result<_, StoreError>>()?;
     let metrics = Arc::new(Metrics::new(sources.into_iter(), tables.epoch()?));
+    let webhooks = Endpoints::load(config).map_err(ServeError::Webhook)?;
     let tls = service.tls.as_ref().map(listen::tls).transpose()?;
     let listen = service.listen;
     let (writer, thread) =
@@ -88,6 +93,7 @@ pub fn run(config: &Config, service: config::Service) -> Result<(), ServeError> 
         metrics,
         service,
         sources: config.sources.clone(),
+        webhooks,
         brake: config.brake.clone(),
     });
     let router = router(&shared)?;
@@ -121,6 +127,7 @@ fn router(shared: &Arc<Shared>) -> Result<Router, ServeError> {
     let known = Router::new()
         .route("/metrics", get(show_metrics))
         .nest("/scim/v2", scim::routes(shared)?)
+        .nest("/webhooks", webhook::routes(shared))
         .fallback(scim::not_found)
         .with_state(Arc::clone(shared));
     let guarded = guard::guarded(known, shared);
@@ -134,11 +141,13 @@ async fn show_metrics(State(shared): State<Arc<Shared>>, Extension(caller): Exte
         return (StatusCode::FORBIDDEN, reason).into_response();
     }
     let read = Arc::clone(&shared);
-    let staged = tokio::task::spawn_blocking(move || read.readers.read(|_, tables| tables.staged_counts())).await;
-    let Ok(Ok(staged)) = staged else {
+    let waiting = tokio::task::spawn_blocking(move || {
+        read.readers.read(|_, tables| Ok::<_, StoreError>((tables.staged_counts()?, tables.open_hint_counts()?)))
+    });
+    let Ok(Ok((staged, hints))) = waiting.await else {
         return (StatusCode::SERVICE_UNAVAILABLE, "the registry cannot be read\n").into_response();
     };
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], shared.metrics.text(&staged)).into_response()
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], shared.metrics.text(&staged, &hints)).into_response()
 }
 
 /// Ready: the registry can be read, what it holds is what is published, and its writer lives.

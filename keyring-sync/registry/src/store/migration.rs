@@ -288,6 +288,47 @@ const STEPS: &[&str] = &["
     ) STRICT, WITHOUT ROWID;
     CREATE TRIGGER cascade_step_never_goes BEFORE DELETE ON cascade_step
         BEGIN SELECT RAISE(ABORT, 'steps are never deleted'); END;
+", "
+    -- The webhooks that were taken, kept for as long as their senders may repeat them.
+    CREATE TABLE delivery (
+        source TEXT NOT NULL,
+        id TEXT NOT NULL,
+        sha256 TEXT NOT NULL,
+        -- It may have given access back: repeated it would undo what came after it, so it is never forgotten.
+        restores INTEGER NOT NULL CHECK (restores IN (0, 1)),
+        received_at INTEGER NOT NULL,
+        PRIMARY KEY (source, id)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX delivery_received ON delivery (received_at) WHERE restores = 0;
+    CREATE TRIGGER delivery_never_changes BEFORE UPDATE ON delivery
+        BEGIN SELECT RAISE(ABORT, 'deliveries never change'); END;
+    CREATE TRIGGER delivery_that_restores_never_goes BEFORE DELETE ON delivery WHEN OLD.restores = 1
+        BEGIN SELECT RAISE(ABORT, 'a delivery that gave access back is never forgotten'); END;
+
+    -- Senders repeat what two people rejected.
+    CREATE INDEX staged_rejected ON staged (source, id) WHERE outcome = 'rejected';
+
+    -- Who was suspended on a hint that they left, and what became of the hint.
+    CREATE TABLE hint (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        source TEXT NOT NULL,
+        person TEXT NOT NULL,
+        event TEXT NOT NULL,
+        said TEXT NOT NULL,
+        at_once INTEGER NOT NULL CHECK (at_once IN (0, 1)),
+        received_at INTEGER NOT NULL,
+        outcome TEXT CHECK (outcome IN ('confirmed', 'refuted')),
+        decided_at INTEGER,
+        decided_by TEXT,
+        UNIQUE (source, event)
+    ) STRICT;
+    CREATE INDEX hint_standing ON hint (source, person) WHERE outcome IS NOT 'refuted';
+    CREATE INDEX hint_person ON hint (person) WHERE outcome IS NOT 'refuted';
+    CREATE TRIGGER hint_stays_refuted BEFORE UPDATE ON hint
+        WHEN OLD.outcome IS 'refuted' OR NEW.source <> OLD.source OR NEW.person <> OLD.person OR NEW.event <> OLD.event
+        BEGIN SELECT RAISE(ABORT, 'what was refuted stays so'); END;
+    CREATE TRIGGER hint_never_goes BEFORE DELETE ON hint
+        BEGIN SELECT RAISE(ABORT, 'hints are never deleted'); END;
 "];
 
 /// Whether [`migrate`] has something to do. Fails on a database from a newer program.

@@ -5,10 +5,12 @@
 pub(crate) mod authority;
 pub(crate) mod cascade;
 pub(crate) mod challenge;
+pub(crate) mod delivery;
 pub(crate) mod deposit;
 pub(crate) mod event;
 pub(crate) mod export;
 pub(crate) mod export_version;
+pub(crate) mod hint;
 pub(crate) mod key;
 mod migration;
 pub(crate) mod passed;

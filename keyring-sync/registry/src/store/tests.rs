@@ -1,8 +1,10 @@
 use super::*;
 use crate::published::PublishedKeyring;
 use crate::store::authority::AuthorityMark;
+use crate::store::delivery::DeliveryRow;
 use crate::store::event::EventRow;
 use crate::store::export::ExportRow;
+use crate::store::hint::{HintOutcome, NewHint};
 use crate::store::key::KeyRow;
 use crate::store::scim::{ScimKind, ScimNarrow, ScimRow};
 use crate::store::token::TokenRow;
@@ -102,7 +104,7 @@ fn a_change_that_is_not_committed_never_was() {
 fn without_later_tables() -> String {
     let later = [
         "epoch", "scim_resource", "scim_member", "token", "staged_vote", "staged", "passed", "export", "challenge",
-        "pending_key", "deposit", "export_version", "cascade_step",
+        "pending_key", "deposit", "export_version", "cascade_step", "delivery", "hint",
     ];
     let drop = later.map(|table| format!("DROP TABLE {table};")).concat();
     drop + "ALTER TABLE event DROP COLUMN rank; PRAGMA user_version = 1"
@@ -375,4 +377,57 @@ fn a_change_goes_back_to_its_mark() {
     change.commit_unseen().unwrap();
     assert_eq!(registry.tables().event_count().unwrap(), 1);
     assert_eq!(registry.tables().epoch().unwrap(), 0, "readers have nothing new to see");
+}
+
+#[test]
+fn a_delivery_is_remembered_until_it_is_pruned() {
+    let (_dir, registry) = new_registry();
+    let tables = registry.tables();
+    let delivery = |source: &str, id: &str, n: i64| DeliveryRow {
+        source: Source::new(source).unwrap(),
+        id: id.to_owned(),
+        sha256: "ab".to_owned(),
+        restores: id == "back",
+        received_at: at(n),
+    };
+    tables.add_delivery(&delivery("bob", "back", 5)).unwrap();
+    tables.add_delivery(&delivery("bob", "1", 10)).unwrap();
+    tables.add_delivery(&delivery("gusto", "1", 20)).unwrap();
+    assert!(tables.add_delivery(&delivery("bob", "1", 30)).is_err(), "source and id name one delivery");
+    assert!(registry.connection.execute("UPDATE delivery SET sha256 = 'cd'", []).is_err());
+    assert_eq!(tables.prune_deliveries(at(20)).unwrap(), 1);
+    let bob = delivery("bob", "1", 10).source;
+    assert_eq!(tables.delivery(&bob, "1").unwrap(), None);
+    assert!(tables.delivery(&bob, "back").unwrap().is_some(), "what gave access back is never forgotten");
+    assert!(registry.connection.execute("DELETE FROM delivery", []).is_err());
+    assert_eq!(tables.delivery(&delivery("gusto", "1", 20).source, "1").unwrap(), Some(delivery("gusto", "1", 20)));
+}
+
+#[test]
+fn a_hint_is_open_then_confirmed_and_refuted_for_good() {
+    let (_dir, registry) = new_registry();
+    let tables = registry.tables();
+    let hint = |event: &str| NewHint {
+        source: Source::new("bob").unwrap(),
+        person: PersonId::new("E1").unwrap(),
+        event: EventId::new(event).unwrap(),
+        said: "employee.left".to_owned(),
+        at_once: true,
+        received_at: at(3),
+    };
+    for event in ["a", "a", "b"] {
+        tables.open_hint(&hint(event)).unwrap();
+    }
+    let open = tables.open_hints().unwrap();
+    assert_eq!(open.iter().map(|row| row.hint.clone()).collect::<Vec<_>>(), [hint("a"), hint("b")]);
+    assert_eq!(tables.open_hint_counts().unwrap(), [(hint("a").source, 2)].into());
+    tables.decide_hint(open[0].seq, HintOutcome::Confirmed, "bob", at(4)).unwrap();
+    assert_eq!(tables.open_hints().unwrap(), open[1..]);
+    let confirmed = &tables.standing_hints(&hint("a").source).unwrap()[0];
+    assert_eq!((confirmed.outcome, confirmed.decided_at), (Some(HintOutcome::Confirmed), Some(at(4))));
+    tables.decide_hint(open[0].seq, HintOutcome::Refuted, "alice", at(5)).unwrap();
+    assert_eq!(tables.standing_hints_of(&hint("a").person).unwrap(), open[1..]);
+    let refused = tables.decide_hint(open[0].seq, HintOutcome::Confirmed, "bob", at(6)).unwrap_err().to_string();
+    assert!(refused.contains("stays so"), "{refused}");
+    assert!(registry.connection.execute("DELETE FROM hint", []).is_err());
 }
