@@ -18,6 +18,7 @@ pub mod http;
 pub mod import;
 pub mod intake;
 pub mod keys;
+pub mod life;
 pub mod local;
 pub mod operator;
 pub mod plan;

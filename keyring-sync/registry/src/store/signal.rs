@@ -4,6 +4,7 @@ use super::{StoreError, Tables};
 use countersign_policy::id::{PersonId, Source};
 use countersign_policy::time::Time;
 use rusqlite::{OptionalExtension, Row, params};
+use std::collections::BTreeMap;
 
 /// What became of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,6 +128,20 @@ impl Tables<'_> {
             "review IS NOT NULL AND reviewed_at IS NULL AND source = ?1 AND person = ?2 ORDER BY received_at, id",
             &[&source.as_str(), &person.as_str()],
         )
+    }
+
+    /// How many of each source have to be looked at.
+    pub fn open_review_counts(&self) -> Result<BTreeMap<Source, u64>, StoreError> {
+        let sql = "SELECT source, count(*) FROM signal WHERE review IS NOT NULL AND reviewed_at IS NULL GROUP BY source";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut rows = statement.query([])?;
+        let mut counts = BTreeMap::new();
+        while let Some(row) = rows.next()? {
+            let (source, count): (String, i64) = (row.get(0)?, row.get(1)?);
+            let count = u64::try_from(count).map_err(StoreError::damaged)?;
+            counts.insert(Source::new(&source).map_err(StoreError::damaged)?, count);
+        }
+        Ok(counts)
     }
 
     /// The latest `limit` tokens, the newest first.
