@@ -29,11 +29,14 @@ pub fn said_active(data: &Object) -> Result<Option<bool>, String> {
 /// The operation, as far as it speaks of `active`.
 fn of_active(operation: &Value) -> Option<Value> {
     let mut operation = operation.as_object()?.clone();
-    let named = |name: &str| move |(key, _): &(&String, &Value)| key.eq_ignore_ascii_case(name);
-    match operation.iter().find(named("path")).map(|(_, path)| path.clone()) {
+    let member = |operation: &Object, name: &str| {
+        let found = operation.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
+        found.map(|(key, value)| (key.clone(), value.clone()))
+    };
+    match member(&operation, "path").map(|(_, path)| path) {
         Some(Value::String(path)) => is_active(&path).then_some(Value::Object(operation)),
         _ => {
-            let (key, value) = operation.iter().find(named("value")).map(|(key, value)| (key.clone(), value.clone()))?;
+            let (key, value) = member(&operation, "value")?;
             let value = only_active(value.as_object()?);
             if value.is_empty() {
                 return None;

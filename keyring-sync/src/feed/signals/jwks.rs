@@ -93,8 +93,8 @@ pub enum BadJwks {
     Twice(String),
     #[error("key `{}` holds a secret: give the public half alone", shown(.0, 80))]
     Secret(String),
-    #[error("key `{}`: {1}", shown(.0, 80))]
-    Broken(String, String),
+    #[error("key `{}`: {why}", shown(kid, 80))]
+    Broken { kid: String, why: String },
     #[error("none of its keys is one to verify with: RSA of {RSA_MIN_BITS} bits or more, P-256 or Ed25519, with a `kid`")]
     Useless,
 }
@@ -144,7 +144,7 @@ fn key(entry: &Object) -> Result<Option<Key>, BadJwks> {
         Some(Some(algorithm)) => Some(algorithm),
         Some(None) => return Ok(None),
     };
-    let broken = |why: &str| BadJwks::Broken(kid.clone(), why.to_owned());
+    let broken = |why: &str| BadJwks::Broken { kid: kid.clone(), why: why.to_owned() };
     let bytes = |name: &str| -> Result<Vec<u8>, BadJwks> {
         let decoded = text(name).and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
         decoded.ok_or_else(|| broken(&format!("`{name}` is missing, or no base64url")))
@@ -274,8 +274,8 @@ mod tests {
         for other in [("use", "enc"), ("alg", "ES512"), ("alg", "none"), ("kid", ""), ("crv", "P-521")] {
             assert_eq!(entry(other), Err(BadJwks::Useless), "{other:?}");
         }
-        assert!(matches!(entry(("y", "AAAA")), Err(BadJwks::Broken(..))));
-        assert!(matches!(entry(("y", &encode(&point[1..33]))), Err(BadJwks::Broken(..))));
+        assert!(matches!(entry(("y", "AAAA")), Err(BadJwks::Broken { .. })));
+        assert!(matches!(entry(("y", &encode(&point[1..33]))), Err(BadJwks::Broken { .. })));
         assert_eq!(entry(("d", "AAAA")), Err(BadJwks::Secret("e".to_owned())));
     }
 
@@ -283,7 +283,7 @@ mod tests {
     fn weak_and_doubtful_sets_are_refused() {
         assert!(parse(json!([rsa(2048)])).is_ok());
         for bits in [1024, 2040, 16384] {
-            assert!(matches!(parse(json!([rsa(bits)])), Err(BadJwks::Broken(..))), "{bits}");
+            assert!(matches!(parse(json!([rsa(bits)])), Err(BadJwks::Broken { .. })), "{bits}");
         }
         assert_eq!(parse(json!([rsa(2048), rsa(3072)])), Err(BadJwks::Twice("r".to_owned())));
         assert_eq!(parse(json!([{"kty": "oct", "kid": "s", "k": "AAAA"}])), Err(BadJwks::Secret("s".to_owned())));

@@ -156,7 +156,7 @@ fn outcome(told: Told) -> Outcome {
 
 fn refusal(bad: &BadSet) -> Refusal {
     let code = match bad {
-        BadSet::Algorithm(_) | BadSet::NoKey | BadSet::UnknownKey(_) | BadSet::OtherKey(..) => Code::InvalidKey,
+        BadSet::Algorithm(_) | BadSet::NoKey | BadSet::UnknownKey(_) | BadSet::OtherKey { .. } => Code::InvalidKey,
         BadSet::Signature => Code::AuthenticationFailed,
         BadSet::Issuer => Code::InvalidIssuer,
         BadSet::Audience => Code::InvalidAudience,

@@ -49,7 +49,8 @@ mod tests {
         fn decimal_is_what_everybody_calls_it(number in 1_u128..) {
             prop_assert_eq!(decimal(&number.to_be_bytes()), number.to_string());
             prop_assert!(is_called(&number.to_be_bytes(), &number.to_string()));
-            prop_assert!(is_called(&number.to_be_bytes(), &format!("{number:x}")));
+            let hex = format!("{number:x}");
+            prop_assert!(is_called(&number.to_be_bytes(), &hex));
         }
     }
 }

@@ -100,8 +100,8 @@ pub enum BadSet {
     NoKey,
     #[error("there is no key `{}` in the pinned key set", shown(.0, 80))]
     UnknownKey(String),
-    #[error("the key `{}` is not one for {1}", shown(.0, 80))]
-    OtherKey(String, Algorithm),
+    #[error("the key `{}` is not one for {algorithm}", shown(kid, 80))]
+    OtherKey { kid: String, algorithm: Algorithm },
     #[error("the signature does not verify")]
     Signature,
     #[error("the claims are {0}")]
@@ -134,7 +134,7 @@ pub fn verify(compact: &str, keys: &Jwks, expected: &Expected, now: Time) -> Res
     let (claims, signature) = (decoded(claims)?, decoded(signature)?);
     let key = keys.find(&kid).ok_or_else(|| BadSet::UnknownKey(kid.clone()))?;
     key.verify(algorithm, signed.as_bytes(), &signature).map_err(|mismatch| match mismatch {
-        Mismatch::Kind => BadSet::OtherKey(kid.clone(), algorithm),
+        Mismatch::Kind => BadSet::OtherKey { kid: kid.clone(), algorithm },
         Mismatch::Signature => BadSet::Signature,
     })?;
     checked_claims(&claims, expected, now)
