@@ -45,8 +45,9 @@ struct Step {
     text: Option<String>,
     /// Instead of a token: this text is sent.
     raw: Option<String>,
-    /// The token of the step before, once more.
-    again: bool,
+    /// The token of the step that was called so, once more.
+    again: Option<String>,
+    called: Option<String>,
     content_type: Option<String>,
     status: u16,
     err: Option<String>,
@@ -144,13 +145,15 @@ fn tell(file: &str) {
     let story: Story = serde_yaml::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let (room, signer) = room(&story.signals, &story.source, &story.before);
     let service = Service::of(&room, "idp");
-    let mut last = String::new();
+    let mut sent: BTreeMap<&str, String> = BTreeMap::new();
     for (number, step) in story.steps.iter().enumerate() {
         let place = format!("{file}: step {}: {}", number + 1, step.about);
-        if !step.again {
-            last = token(&room, &signer, step, number);
-        }
-        let reply = push_as(&service, &last, step.content_type.as_deref().unwrap_or("application/secevent+jwt"));
+        let token = match &step.again {
+            Some(name) => sent[name.as_str()].clone(),
+            None => token(&room, &signer, step, number),
+        };
+        let reply = push_as(&service, &token, step.content_type.as_deref().unwrap_or("application/secevent+jwt"));
+        sent.extend(step.called.as_deref().map(|name| (name, token)));
         assert_eq!(reply.status, step.status, "{place}\n{}", reply.body);
         match &step.err {
             None => assert_eq!(step.status == 202, reply.body.is_empty(), "{place}: {}", reply.body),

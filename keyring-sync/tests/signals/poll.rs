@@ -263,6 +263,12 @@ fn a_transmitter_that_fails_lies_and_repeats() {
     let shown = json_of(&room, &["person", "show", "E1"]);
     let said = shown["events"].as_array().unwrap().iter().filter(|event| event["source"] == "idp").count();
     assert_eq!(said, 1);
+    transmitter.mood(Mood::Hangs);
+    transmitter.queue("b", off(&room, &signer, "b", "E1"));
+    std::thread::sleep(Duration::from_secs(3));
+    let begun = Instant::now();
+    assert_eq!(service.stop(), Some(0));
+    assert!(begun.elapsed() < Duration::from_secs(12), "{:?}: who never answers is not waited for", begun.elapsed());
 }
 
 #[test]
