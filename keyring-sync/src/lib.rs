@@ -14,14 +14,18 @@ pub mod feed;
 pub mod fold;
 pub mod forge;
 pub mod hint;
+pub mod http;
 pub mod import;
 pub mod intake;
 pub mod keys;
+pub mod life;
 pub mod local;
 pub mod operator;
 pub mod plan;
 pub mod report;
+pub mod secret;
 pub mod serve;
 pub mod sources;
+pub mod tls;
 
 pub use command::{Cli, Format, init};

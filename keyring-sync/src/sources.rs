@@ -3,18 +3,27 @@
 use crate::event::OPERATOR;
 use crate::feed::csv::{Place, Reading, Status, ZoneName};
 use crate::feed::scim::config::{RawScim, Scim};
+use crate::feed::signals::config::{RawSignals, Signals};
 use crate::feed::webhook::config::{RawWebhook, Webhook};
 use crate::serve::METRICS;
+use countersign_policy::duration::Period;
 use countersign_policy::id::Source;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The source of events that this program makes of others.
 const OWN: &str = "keyring-sync";
 
 /// The word of people who run the registry outranks every feed's.
 const OPERATOR_RANK: u8 = u8::MAX;
+
+/// A stream that is asked every twenty minutes to show that it works, and did not three times.
+const STREAM_SILENT_AFTER: Duration = Duration::from_secs(3600);
+
+/// Signs of life are looked at once a second.
+const SILENCE_MIN: Duration = Duration::from_secs(1);
 
 /// The rank that each source has today; a source without one lifts nothing but its own.
 ///
@@ -41,6 +50,9 @@ pub struct Settings {
     pub csv: Option<CsvSettings>,
     pub scim: Option<Scim>,
     pub webhook: Option<Webhook>,
+    pub signals: Option<Signals>,
+    /// How long it may be silent.
+    pub silent_after: Option<Duration>,
 }
 
 /// Where the nightly list of a source is, and how it is read.
@@ -59,6 +71,8 @@ pub struct RawSettings {
     csv: Option<RawCsv>,
     scim: Option<RawScim>,
     webhook: Option<RawWebhook>,
+    signals: Option<RawSignals>,
+    silent_after: Option<Period>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -88,14 +102,26 @@ impl RawSettings {
             let reading = Reading { zone, statuses: raw.statuses };
             Ok::<_, String>(CsvSettings { file: folder.join(raw.file), reading, departments: raw.departments })
         });
-        let webhook = self.webhook.map(|raw| {
-            Webhook::check(raw, source, folder).map_err(|reason| format!("sources: {source}: {reason}"))
-        });
+        let bad = |error: String| format!("sources: {source}: {error}");
+        let webhook = self.webhook.map(|raw| Webhook::check(raw, source, folder).map_err(bad)).transpose()?;
+        // What a stream of events suspended, the stream may lift: it must be told apart from every other word.
+        if self.signals.is_some() && (self.scim.is_some() || csv.is_some() || webhook.is_some()) {
+            return Err(bad("signals stand in a source of their own: give it another name".to_owned()));
+        }
+        let signals = self.signals.map(|raw| Signals::check(raw, folder).map_err(|error| bad(error.to_string())));
+        let signals = signals.transpose()?;
+        let verified = signals.as_ref().is_some_and(|signals| signals.verification.is_some());
+        let silent_after = self.silent_after.map(Period::get).or(verified.then_some(STREAM_SILENT_AFTER));
+        if silent_after.is_some_and(|silence| silence < SILENCE_MIN) {
+            return Err(bad(format!("silent_after must be at least {} s", SILENCE_MIN.as_secs())));
+        }
         Ok(Settings {
             rank: self.rank,
             csv: csv.transpose()?,
             scim: self.scim.map(Scim::from),
-            webhook: webhook.transpose()?,
+            webhook,
+            signals,
+            silent_after,
         })
     }
 }

@@ -13,6 +13,8 @@ mod kill;
 mod person;
 mod publish;
 mod serve;
+mod signals;
+mod sources;
 mod staged;
 mod status;
 mod sync;
@@ -98,6 +100,11 @@ enum Command {
     Import(import::Command),
     /// Serve HR and identity systems: SCIM 2.0, webhooks, health and metrics
     Serve,
+    /// Name the sources, when each was last heard, and who fell silent
+    Sources,
+    /// Look at security events, and fetch them
+    #[command(subcommand)]
+    Signals(signals::Command),
     /// Make and revoke the tokens of sources
     #[command(subcommand)]
     Token(token::Command),
@@ -131,6 +138,8 @@ impl Cli {
             Command::Cascade(command) => cascade::run(&context, command),
             Command::Undo(args) => undo::run(&context, &args),
             Command::Serve => serve::run(&context),
+            Command::Sources => sources::run(&context),
+            Command::Signals(command) => signals::run(&context, &command),
             Command::Token(command) => token::run(&context, &command),
             Command::Publish => publish::run(&context),
             Command::Import(command) => import::run(&context, command),

@@ -99,6 +99,7 @@ fn sync(
     let taken = intake::take(&mut door, source, plan.offers(), &config.brake).map_err(super::not_taken)?;
     let told_of = plan.steps.iter().map(|step| step.person.clone()).chain(hint::open(&hints)).collect();
     let settled = hint::settle(&door, source, &hints, &told_of)?;
+    door.tables().heard_source(source, door.now())?;
     if !again {
         door.tables().add_export(&ExportRow {
             source: source.clone(),

@@ -2,4 +2,5 @@
 
 pub mod csv;
 pub mod scim;
+pub mod signals;
 pub mod webhook;

@@ -113,6 +113,9 @@ async fn admit(State(guard): State<Arc<Guard>>, request: Request, next: Next) ->
         _ => Ended::Changed(begun.elapsed()),
     };
     guard.shared.metrics.request(&source, ended, now());
+    if matches!(ended, Ended::Changed(_) | Ended::Read) {
+        guard.shared.pulse.heard(&source, now());
+    }
     let ms = begun.elapsed().as_millis();
     if status.is_server_error() || status.is_client_error() {
         tracing::warn!(%source, %method, path, status = status.as_u16(), ms, "request");

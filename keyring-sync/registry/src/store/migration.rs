@@ -329,6 +329,55 @@ const STEPS: &[&str] = &["
         BEGIN SELECT RAISE(ABORT, 'what was refuted stays so'); END;
     CREATE TRIGGER hint_never_goes BEFORE DELETE ON hint
         BEGIN SELECT RAISE(ABORT, 'hints are never deleted'); END;
+", "
+    -- Security event tokens, so that none counts twice. What was held back or refused may come again.
+    CREATE TABLE signal (
+        id TEXT PRIMARY KEY,
+        source TEXT NOT NULL,
+        issuer TEXT NOT NULL,
+        jti TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        type TEXT NOT NULL,
+        person TEXT,
+        issued_at INTEGER NOT NULL,
+        received_at INTEGER NOT NULL,
+        outcome TEXT NOT NULL CHECK (outcome IN ('applied', 'recorded', 'withheld', 'held', 'refused')),
+        detail TEXT NOT NULL,
+        token TEXT,
+        -- What an operator has to look at, and who did.
+        review TEXT,
+        reviewed_at INTEGER,
+        reviewed_by TEXT,
+        reviewed_login TEXT,
+        reviewed_reason TEXT,
+        UNIQUE (source, issuer, jti)
+    ) STRICT;
+    CREATE INDEX signal_received ON signal (received_at);
+    CREATE INDEX signal_review ON signal (source, person) WHERE review IS NOT NULL AND reviewed_at IS NULL;
+    CREATE TRIGGER signal_never_goes BEFORE DELETE ON signal
+        BEGIN SELECT RAISE(ABORT, 'signals are never deleted'); END;
+    CREATE TRIGGER signal_is_settled_once BEFORE UPDATE ON signal
+        WHEN NEW.id <> OLD.id OR NEW.digest <> OLD.digest OR NEW.type <> OLD.type
+            OR OLD.outcome NOT IN ('held', 'refused') AND (NEW.outcome <> OLD.outcome OR NEW.review IS NOT OLD.review)
+            OR OLD.reviewed_at IS NOT NULL
+        BEGIN SELECT RAISE(ABORT, 'what became of a signal stays so'); END;
+    -- The key sets of transmitters as they were fetched last.
+    CREATE TABLE pinned_keys (
+        source TEXT PRIMARY KEY,
+        url TEXT NOT NULL,
+        body BLOB NOT NULL,
+        fetched_at INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    -- When each source was last heard of.
+    CREATE TABLE source_life (
+        source TEXT PRIMARY KEY,
+        watched_at INTEGER NOT NULL,
+        heard_at INTEGER,
+        asked TEXT,
+        asked_at INTEGER,
+        verified_at INTEGER,
+        stopped TEXT
+    ) STRICT, WITHOUT ROWID;
 "];
 
 /// Whether [`migrate`] has something to do. Fails on a database from a newer program.

@@ -15,9 +15,12 @@ pub(crate) mod key;
 mod migration;
 pub(crate) mod passed;
 pub(crate) mod pending_key;
+pub(crate) mod pinned_keys;
 pub(crate) mod person;
 pub(crate) mod publication;
 pub(crate) mod scim;
+pub(crate) mod signal;
+pub(crate) mod source_life;
 pub(crate) mod staged;
 pub(crate) mod token;
 

@@ -104,7 +104,8 @@ fn a_change_that_is_not_committed_never_was() {
 fn without_later_tables() -> String {
     let later = [
         "epoch", "scim_resource", "scim_member", "token", "staged_vote", "staged", "passed", "export", "challenge",
-        "pending_key", "deposit", "export_version", "cascade_step", "delivery", "hint",
+        "pending_key", "deposit", "export_version", "cascade_step", "delivery", "hint", "signal", "pinned_keys",
+        "source_life",
     ];
     let drop = later.map(|table| format!("DROP TABLE {table};")).concat();
     drop + "ALTER TABLE event DROP COLUMN rank; PRAGMA user_version = 1"
@@ -430,4 +431,61 @@ fn a_hint_is_open_then_confirmed_and_refuted_for_good() {
     let refused = tables.decide_hint(open[0].seq, HintOutcome::Confirmed, "bob", at(6)).unwrap_err().to_string();
     assert!(refused.contains("stays so"), "{refused}");
     assert!(registry.connection.execute("DELETE FROM hint", []).is_err());
+}
+
+#[test]
+fn what_became_of_a_signal_stays_so() {
+    use crate::store::signal::{Reviewed, SignalOutcome, SignalRow};
+    let (_dir, registry) = new_registry();
+    let tables = registry.tables();
+    let mut row = SignalRow {
+        id: "set-1".to_owned(),
+        source: Source::new("idp").unwrap(),
+        issuer: "https://idp.example/".to_owned(),
+        jti: "j1".to_owned(),
+        digest: "aa".to_owned(),
+        kind: "urn:x".to_owned(),
+        person: None,
+        issued_at: at(1),
+        received_at: at(2),
+        outcome: SignalOutcome::Refused,
+        detail: "nobody is called so".to_owned(),
+        token: Some("a.b.c".to_owned()),
+        review: None,
+    };
+    tables.put_signal(&row).unwrap();
+    row.outcome = SignalOutcome::Applied;
+    row.person = Some(PersonId::new("E1").unwrap());
+    row.review = Some("look at the keys".to_owned());
+    tables.put_signal(&row).unwrap();
+    assert_eq!(tables.signal("set-1").unwrap().as_ref(), Some(&row));
+    let refused = SignalRow { outcome: SignalOutcome::Refused, ..row.clone() };
+    assert!(tables.put_signal(&refused).is_err());
+    assert!(registry.connection.execute("DELETE FROM signal", []).is_err());
+    assert_eq!(tables.open_reviews_of(&row.source, row.person.as_ref().unwrap()).unwrap(), [row.clone()]);
+    let name = |text: &str| text.to_owned();
+    let reviewed = Reviewed { at: at(3), operator: name("alice"), login: name("root"), reason: name("keys are new") };
+    assert!(tables.end_review("set-1", &reviewed).unwrap());
+    assert!(!tables.end_review("set-1", &reviewed).unwrap(), "once");
+    assert_eq!((tables.open_reviews().unwrap(), tables.reviewed("set-1").unwrap()), (vec![], Some(reviewed)));
+}
+
+#[test]
+fn a_sign_of_life_is_never_older_than_the_last() {
+    let (_dir, registry) = new_registry();
+    let (tables, idp) = (registry.tables(), Source::new("idp").unwrap());
+    assert_eq!(tables.source_life(&idp).unwrap(), None);
+    tables.watch_source(&idp, at(1)).unwrap();
+    tables.watch_source(&idp, at(5)).unwrap();
+    for seconds in [7, 6] {
+        tables.heard_source(&idp, at(seconds)).unwrap();
+    }
+    tables.asked_source(&idp, "s1", at(8)).unwrap();
+    tables.stopped_source(&idp, Some("moving")).unwrap();
+    let life = tables.source_life(&idp).unwrap().unwrap();
+    assert_eq!((life.watched_at, life.heard_at, life.asked.as_deref()), (at(1), Some(at(7)), Some("s1")));
+    assert_eq!(life.stopped.as_deref(), Some("moving"));
+    tables.verified_source(&idp, at(9)).unwrap();
+    let life = tables.source_life(&idp).unwrap().unwrap();
+    assert_eq!((life.verified_at, life.stopped), (Some(at(9)), None));
 }
