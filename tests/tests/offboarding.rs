@@ -3,7 +3,9 @@
 mod common;
 
 use aws_lc_rs::hmac;
-use base64::{Engine, engine::general_purpose::STANDARD};
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use common::Site;
 use countersign_policy::keyring::Keyring;
 use countersign_policy::time::Time;
@@ -97,21 +99,37 @@ fn webhook(service: &Service, person: &str) {
     assert_eq!(answer.status, 200, "{answer:?}");
 }
 
+/// An identity provider says so in a security event token.
+fn signal(service: &Service, bearer: &str, transmitter: &Ed25519KeyPair, person: &str) {
+    let part = |value: &serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let claims = json!({
+        "iss": "https://idp.example/", "aud": "https://git.example/", "jti": format!("gone-{person}"),
+        "iat": Time::from_system(SystemTime::now()).unix_seconds(),
+        "sub_id": {"format": "iss_sub", "iss": "https://idp.example/", "sub": person},
+        "events": {"https://schemas.openid.net/secevent/risc/event-type/account-disabled": {}},
+    });
+    let signed = format!("{}.{}", part(&json!({"typ": "secevent+jwt", "alg": "EdDSA", "kid": "k1"})), part(&claims));
+    let token = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(transmitter.sign(signed.as_bytes())));
+    let headers = [("Authorization", bearer), ("Content-Type", "application/secevent+jwt")];
+    let answer = service.send("POST", "/ssf/signals", &headers, &token).expect("an answer");
+    assert_eq!(answer.status, 202, "{answer:?}");
+}
+
 #[test]
 fn gone_is_a_rejected_push_within_a_second_whoever_says_it() {
     let mut site = Site::new();
     let repository = site.repository("app");
     site.install(&repository);
-    let names = ["scim", "webhook", "kill"];
+    let names = ["scim", "webhook", "signals", "kill"];
     let tree = Object::tree(Format::Sha1, &[]);
-    let (mut objects, mut events, mut channels) = (vec![tree.clone()], crowd::events(CROWD), Vec::new());
+    let (mut objects, mut hirings, mut channels) = (vec![tree.clone()], crowd::events(CROWD), Vec::new());
     for name in names {
         let mut leavers = Vec::new();
         // The last one stays.
         for number in 0..=RUNS {
             let id = format!("{name}-{number:03}");
             let key = SshKey::named(&id);
-            events.push_str(&hiring(&id, &key));
+            hirings.push_str(&hiring(&id, &key));
             let object = commit(&id, &key, &tree);
             leavers.push(Leaver { id, commit: object.id.clone() });
             objects.push(object);
@@ -119,7 +137,7 @@ fn gone_is_a_rejected_push_within_a_second_whoever_says_it() {
         channels.push(Channel { name, leavers });
     }
     let desk = desk(site.folder.path(), &objects);
-    let taken = site.product.keyring_sync(&["apply", "-"], events.as_bytes());
+    let taken = site.product.keyring_sync(&["apply", "-"], hirings.as_bytes());
     assert!(taken.succeeded(), "{taken:?}");
 
     // Two hundred within a day are more than any source says of single people; the brake is another test's.
@@ -128,13 +146,24 @@ serve: {listen: '127.0.0.1:0', requests_per_second: 10000}
 sources:
   scim: {scim: {person_id: externalId}}
   webhook: {webhook: {kind: standard, secret_files: [webhook.secret]}}
+  signals:
+    signals:
+      issuer: https://idp.example/
+      audience: https://git.example/
+      jwks_file: idp.jwks
+      subjects: {iss_sub: person_id}
 ";
+    let transmitter = Ed25519KeyPair::from_seed_unchecked(&SECRET).expect("a key");
+    let x = URL_SAFE_NO_PAD.encode(transmitter.public_key());
+    let keys = json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "k1", "use": "sig", "x": x}]});
+    std::fs::write(site.product.root().join("idp.jwks"), keys.to_string()).expect("a key set");
     let secret = format!("whsec_{}", STANDARD.encode(SECRET));
     std::fs::write(site.product.root().join("webhook.secret"), secret).expect("a secret");
     let path = site.product.root().join("keyring-sync.yaml");
     let config = std::fs::read_to_string(&path).expect("keyring-sync.yaml");
     std::fs::write(&path, config + more).expect("keyring-sync.yaml");
     let bearer = format!("Bearer {}", token(&site.product, "scim"));
+    let events = format!("Bearer {}", token(&site.product, "signals"));
     let service = Service::start(&site.product);
     let scim = |method: &str, path: &str, body: serde_json::Value| {
         let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/scim+json")];
@@ -165,6 +194,7 @@ sources:
                     scim("PATCH", &format!("/Users/{}", resources[number]), gone);
                 }
                 "webhook" => webhook(&service, &leaver.id),
+                "signals" => signal(&service, &events, &transmitter, &leaver.id),
                 _ => drop(site.sync(&["kill", &leaver.id, "--reason", "left"])),
             }
             let rejected = push(&site, &desk, &repository.path, leaver, &format!("{name}/{number}"));
