@@ -13,6 +13,7 @@ pub mod export;
 pub mod feed;
 pub mod fold;
 pub mod forge;
+pub mod http;
 pub mod import;
 pub mod intake;
 pub mod keys;
@@ -20,7 +21,9 @@ pub mod local;
 pub mod operator;
 pub mod plan;
 pub mod report;
+pub mod secret;
 pub mod serve;
 pub mod sources;
+pub mod tls;
 
 pub use command::{Cli, Format, init};

@@ -1,7 +1,7 @@
 //! GitHub Enterprise Server (`/enterprise-admin/users`, a site administrator's classic token).
 
-use super::http::{Client, id, segment};
 use super::{Forge, Standing, Step, Trouble};
+use crate::http::{Client, id, segment};
 use crate::report::count;
 use serde_json::Value;
 use ureq::http::Method;

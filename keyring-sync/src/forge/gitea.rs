@@ -1,7 +1,7 @@
 //! Gitea and Forgejo (`routers/api/v1`).
 
-use super::http::{Client, id, segment};
 use super::{Forge, Standing, Step, Trouble};
+use crate::http::{Client, id, segment};
 use crate::report::count;
 use serde_json::{Value, json};
 use ureq::http::Method;

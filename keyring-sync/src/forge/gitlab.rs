@@ -1,7 +1,7 @@
 //! GitLab, self-managed (`doc/api/users.md`, `user_keys.md`, `personal_access_tokens.md`).
 
-use super::http::{Client, id, segment};
 use super::{Forge, Standing, Step, Trouble};
+use crate::http::{Client, id, segment};
 use crate::report::count;
 use serde_json::Value;
 use ureq::http::Method;

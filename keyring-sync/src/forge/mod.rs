@@ -5,11 +5,9 @@ pub mod config;
 mod ghes;
 mod gitea;
 mod gitlab;
-mod http;
 
+pub use crate::http::Trouble;
 pub use config::{BadForge, ForgeConfig, ForgeName, Kind};
-
-use std::fmt;
 
 /// One way into a forge that must end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,28 +45,6 @@ pub enum Standing {
     Absent,
     /// What still works: `2 SSH keys`.
     Open(String),
-}
-
-/// Why it could not be found out or done.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Trouble {
-    /// No whole answer came: whatever else is to be done there waits too.
-    Unreachable(String),
-    /// The forge answered, and not as it should.
-    Odd(String),
-}
-
-impl Trouble {
-    fn odd(what: impl Into<String>) -> Self {
-        Trouble::Odd(what.into())
-    }
-}
-
-impl fmt::Display for Trouble {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Trouble::Unreachable(what) | Trouble::Odd(what)) = self;
-        f.write_str(what)
-    }
 }
 
 /// A forge that an administrator's token opens.

@@ -46,7 +46,7 @@ impl World {
         }
         let reading = Reading { zone: Some(ZoneName::new("Europe/Berlin").unwrap()), ..Reading::default() };
         let now = at(&format!("2026-12-{day:02}T04:00:00Z"));
-        let export = csv::read(text.as_bytes(), None, &reading, now).unwrap();
+        let export = csv::read(text.as_bytes(), csv::Beside::default(), &reading, now).unwrap();
         let mut actual: BTreeMap<PersonId, Actual> = BTreeMap::new();
         for event in &self.events {
             let one = actual.entry(event.person.clone()).or_default();

@@ -12,6 +12,7 @@ mod error;
 mod filter;
 mod group;
 mod patch;
+pub mod pull;
 mod query;
 mod resource;
 mod say;

@@ -1,0 +1,185 @@
+//! A SCIM server that is asked, and not one that tells us ─► a list of accounts. All of it or nothing.
+//!
+//! What a user resource means is the same as where it is sent here.
+
+pub mod config;
+mod pages;
+
+pub use config::ScimPull;
+
+use super::config::PersonIdFrom;
+use super::say::profile;
+use super::schema::{BadSchema, ENTERPRISE, Schemas};
+use super::user;
+use super::value::{self, Object};
+use crate::feed::list::{BadAccounts, Export, PEOPLE_MAX, Row};
+use crate::http::Client;
+use crate::{secret, tls};
+use countersign_policy::id::Role;
+use countersign_policy::text::shown;
+use countersign_policy::time::Time;
+use countersign_registry::ScimKind;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Groups of one server; those that give a role are a handful.
+const GROUPS_MAX: usize = 10_000;
+
+/// Characters of a resource's id that a message repeats.
+const ID_SHOWN: usize = 80;
+
+/// What is read of a user. A telephone number that is none keeps no leaver in.
+const READ: [&str; 6] = ["userName", "externalId", "active", "displayName", "name", "emails"];
+
+/// Why a server's answer is refused whole.
+#[derive(Debug, thiserror::Error)]
+pub enum BadList {
+    #[error("cannot be asked: {0}")]
+    Settings(String),
+    #[error("cannot be reached: {0}")]
+    Unreachable(String),
+    #[error("did not answer whole in time")]
+    Slow,
+    #[error("{0}")]
+    Odd(String),
+    #[error("it says that there are {said} and gives {}{found}: the list is not whole", if *more { "at least " } else { "" })]
+    Count { said: usize, found: usize, more: bool },
+    #[error("user {}: {reason}", shown(id, ID_SHOWN))]
+    User { id: String, reason: String },
+    #[error(transparent)]
+    Accounts(#[from] BadAccounts),
+    #[error(transparent)]
+    Schema(#[from] BadSchema),
+}
+
+/// Asks the server for everybody. `now` is when it is asked: what is said anywhere later is newer.
+pub fn read(settings: &ScimPull, now: Time) -> Result<Export, BadList> {
+    let unfit = |why: String| BadList::Settings(why);
+    let token = secret::read(&settings.token_file).map_err(|bad| unfit(bad.to_string()))?;
+    let roots = tls::roots(settings.ca_file.as_deref());
+    let roots = roots.map_err(|(file, error)| unfit(format!("{}: {error}", file.display())))?;
+    let headers = vec![("authorization", format!("Bearer {token}"))];
+    let client = Client::new(settings.url.as_str().to_owned(), headers, &roots).map_err(unfit)?;
+    let schemas = Schemas::load()?;
+    let filter = settings.filter.as_ref().map(|filter| utf8_percent_encode(filter, NON_ALPHANUMERIC).to_string());
+    let path = filter.map_or_else(|| "/Users".to_owned(), |filter| format!("/Users?filter={filter}"));
+    // The groups first: who comes into one meanwhile has the role a night later, and not without being asked for.
+    let roles = match settings.groups.is_empty() {
+        true => None,
+        false => Some(roles(&pages::read(&client, "/Groups", GROUPS_MAX)?, &settings.groups)),
+    };
+    let users = pages::read(&client, &path, PEOPLE_MAX)?;
+    let rows: Result<Vec<Row>, BadList> = users
+        .into_iter()
+        .map(|(id, user)| {
+            let row = row(&schemas, &id, &user, settings, roles.as_ref());
+            row.map_err(|reason| BadList::User { id, reason })
+        })
+        .collect();
+    Ok(Export::of_accounts(now, rows?)?)
+}
+
+/// The roles of each member, by the ids of users.
+fn roles(groups: &[(String, Object)], mapped: &BTreeMap<String, Role>) -> BTreeMap<String, BTreeSet<Role>> {
+    let mut roles: BTreeMap<String, BTreeSet<Role>> = BTreeMap::new();
+    for (_, group) in groups {
+        let names = ["displayName", "externalId"].into_iter().filter_map(|name| group.get(name)?.as_str());
+        let given: BTreeSet<&Role> = names.filter_map(|name| mapped.get(name)).collect();
+        let members = group.get("members").and_then(Value::as_array).into_iter().flatten();
+        for member in members.filter_map(|member| member.get("value")?.as_str()) {
+            if !given.is_empty() {
+                roles.entry(member.to_owned()).or_default().extend(given.iter().map(|role| (*role).clone()));
+            }
+        }
+    }
+    roles
+}
+
+fn row(
+    schemas: &Schemas,
+    id: &str,
+    sent: &Object,
+    settings: &ScimPull,
+    roles: Option<&BTreeMap<String, BTreeSet<Role>>>,
+) -> Result<Row, String> {
+    let document = value::resource(schemas, ScimKind::User, &relevant(sent)).map_err(|error| error.to_string())?;
+    let person = user::person_called(settings.person_id, id, &document).map_err(|error| error.to_string())?;
+    // Silence must not pass for an account that is in use.
+    let active = user::said_active(&document).ok_or("it does not say whether it is `active`")?;
+    let mut row = Row::of_account(person, active);
+    if settings.profile {
+        let profile = profile(&document);
+        row.name = profile.name;
+        row.email = primary(&document).or_else(|| profile.emails.into_iter().flatten().next());
+    }
+    row.roles = roles.map(|roles| roles.get(id).cloned().unwrap_or_default());
+    Ok(row)
+}
+
+fn relevant(sent: &Object) -> Object {
+    let is_read = |name: &str| READ.iter().any(|known| known.eq_ignore_ascii_case(name));
+    let mut kept: Object = sent.iter().filter(|(name, _)| is_read(name)).map(|(name, value)| (name.clone(), value.clone())).collect();
+    let extension = sent.iter().find(|(name, _)| name.eq_ignore_ascii_case(ENTERPRISE)).and_then(|(_, value)| value.as_object());
+    let number = extension.into_iter().flatten().find(|(name, _)| name.eq_ignore_ascii_case("employeeNumber"));
+    if let Some((name, value)) = number {
+        kept.insert(ENTERPRISE.to_owned(), Value::Object(Object::from_iter([(name.clone(), value.clone())])));
+    }
+    kept
+}
+
+fn primary(document: &Object) -> Option<countersign_policy::id::Email> {
+    let emails = document.get("emails")?.as_array()?;
+    let primary = emails.iter().find(|email| email.get("primary") == Some(&Value::Bool(true)))?;
+    countersign_policy::id::Email::new(primary.get("value")?.as_str()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feed::list::Status;
+    use serde_json::json;
+
+    fn read(person_id: &str, user: Value) -> Result<Row, String> {
+        let text = format!("{{url: 'https://idp.example/scim/v2', token_file: t, person_id: {person_id}}}");
+        let settings: ScimPull = serde_yaml::from_str(&text).unwrap();
+        row(&Schemas::load().unwrap(), "7", user.as_object().unwrap(), &settings, None)
+    }
+
+    #[test]
+    fn a_user_means_what_one_that_is_sent_means() {
+        let alice = read(
+            "employeeNumber",
+            json!({"id": "7", "userName": "alice", "active": "False", "displayName": "Alice Example",
+                "emails": [{"value": "a@old.example"}, {"value": "alice@hr.example", "primary": true}],
+                "phoneNumbers": "none that could be read", ENTERPRISE: {"employeeNumber": 1001, "manager": 5}}),
+        );
+        let alice = alice.unwrap();
+        assert_eq!((alice.person.as_str(), alice.status), ("1001", Status::Suspended));
+        assert_eq!((alice.name.as_deref(), alice.email.unwrap().as_str()), (Some("Alice Example"), "alice@hr.example"));
+        let bob = read("id", json!({"id": "7", "USERNAME": "bob@hr.example", "active": true})).unwrap();
+        assert_eq!((bob.person.as_str(), bob.status, bob.roles), ("7", Status::Active, None));
+        assert_eq!(bob.email.unwrap().as_str(), "bob@hr.example");
+    }
+
+    #[test]
+    fn a_user_who_cannot_be_understood_is_no_leaver() {
+        let refused = |user: Value| read("userName", user).unwrap_err();
+        assert_eq!(refused(json!({"userName": "a"})), "it does not say whether it is `active`");
+        assert!(refused(json!({"userName": "a", "active": "perhaps"})).contains("active"));
+        assert!(refused(json!({"active": true})).contains("`userName` is missing"));
+        assert!(refused(json!({"userName": "a\u{1b}", "active": true})).contains("control"));
+    }
+
+    #[test]
+    fn roles_come_by_the_groups_that_are_mapped() {
+        let group = |name: &str, members: &[&str]| {
+            let members: Vec<Value> = members.iter().map(|id| json!({"value": id})).collect();
+            (name.to_owned(), json!({"displayName": name, "members": members}).as_object().unwrap().clone())
+        };
+        let senior = Role::new("senior").unwrap();
+        let mapped = BTreeMap::from([("seniors".to_owned(), senior.clone())]);
+        let roles = roles(&[group("seniors", &["7", "8"]), group("others", &["9"])], &mapped);
+        assert_eq!(roles, BTreeMap::from(["7", "8"].map(|id| (id.to_owned(), BTreeSet::from([senior.clone()])))));
+    }
+}

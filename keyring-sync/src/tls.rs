@@ -1,0 +1,34 @@
+//! Whom we believe when we connect to somebody.
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Where the system keeps the authorities that it trusts.
+const SYSTEM_ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
+
+/// PEM of the authorities in `file`, or of the system's. A system without any is one that nobody over TLS is believed
+/// by; a file that was named must be there.
+pub fn roots(file: Option<&Path>) -> Result<Vec<u8>, (PathBuf, std::io::Error)> {
+    match file {
+        Some(file) => std::fs::read(file).map_err(|error| (file.to_owned(), error)),
+        None => Ok(std::fs::read(SYSTEM_ROOTS).unwrap_or_default()),
+    }
+}
+
+/// Believes servers that one of these authorities vouches for, and nobody else.
+pub fn client(roots: &[u8]) -> Result<ClientConfig, String> {
+    let mut store = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(roots) {
+        let certificate = certificate.map_err(|error| format!("the authorities are no PEM: {error:?}"))?;
+        store.add(certificate).map_err(|error| format!("an authority cannot be used: {error}"))?;
+    }
+    if store.is_empty() {
+        return Err("there is no authority that could vouch for the server".to_owned());
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    Ok(config.map_err(|error| error.to_string())?.with_root_certificates(store).with_no_client_auth())
+}
