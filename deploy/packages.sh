@@ -7,8 +7,8 @@ BUILD_PACKAGES=(git ca-certificates gcc libc6-dev pkg-config libclang-dev nettle
 # To run: a server to push to, and gpgsm for X.509 signatures.
 RUN_PACKAGES=(git openssh-server openssh-client gpgsm gpg-agent)
 
-# To test: the other servers (a directory among them), the makers of keys, a clock that can be set, a C++ compiler for the fuzzer, and a
-# counter of instructions.
+# To test: the other servers, a directory, the makers of keys, a clock that can be set, a C++ compiler for the fuzzer,
+# and a counter of instructions.
 TEST_PACKAGES=("${RUN_PACKAGES[@]}" gnupg dirmngr openssl gitolite3 nginx-light fcgiwrap faketime procps curl g++ valgrind
     slapd ldap-utils)
 

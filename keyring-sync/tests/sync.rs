@@ -253,7 +253,7 @@ fn a_list_that_was_changed_or_comes_late_is_refused() {
     company.export(2, &rows);
     company.0.shell("rm export.csv.sha256");
     insta::assert_snapshot!(company.run(&["sync"]), @r"
-    hr: export.csv is refused: it was exported at 2026-01-01T02:00:00Z, and the list of 2026-01-01T03:00:00Z was taken already; lists are taken in their order
+    hr: export.csv is refused: it is of 2026-01-01T02:00:00Z, and the list of 2026-01-01T03:00:00Z was taken already; lists are taken in their order
     hr: nothing was changed
     = 1
     ");
@@ -447,7 +447,7 @@ fn a_higher_source_lifts_what_a_lower_one_suspended_and_old_words_have_no_rank()
 fn a_source_without_a_list_is_wrong_usage() {
     let company = Company::new();
     insta::assert_snapshot!(company.run(&["sync", "--source", "scim"]), @r"
-    keyring-sync: the source scim has no list in keyring-sync.yaml: set sources.NAME.csv.file
+    keyring-sync: the source scim has no list in keyring-sync.yaml: set sources.NAME.csv, .ldap or .scim_pull
     = 64
     ");
 }

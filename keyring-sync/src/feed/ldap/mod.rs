@@ -14,9 +14,11 @@ pub use config::Ldap;
 use super::list::{BadAccounts, Export, PEOPLE_MAX, Row};
 use crate::{secret, tls};
 use config::Referrals;
+use countersign_policy::id::{PersonId, Role};
 use countersign_policy::text::shown;
 use countersign_policy::time::Time;
 use entry::{Entry, Read};
+use ldap3_proto::proto::LdapSearchResultEntry;
 use std::collections::BTreeSet;
 use wire::Connection;
 
@@ -99,18 +101,15 @@ pub fn read(settings: &Ldap, now: Time) -> Result<Answer, BadAnswer> {
 #[derive(Default)]
 struct Found {
     rows: Vec<Row>,
+    /// So that a directory whose pages never end is found out by the second of them.
+    persons: BTreeSet<PersonId>,
     /// Entries without an id, and the first of them.
     nobody: Option<(usize, String)>,
-    groups: BTreeSet<countersign_policy::id::Role>,
+    groups: BTreeSet<Role>,
 }
 
 impl Found {
-    fn take(
-        &mut self,
-        entry: ldap3_proto::proto::LdapSearchResultEntry,
-        settings: &Ldap,
-        now: Time,
-    ) -> Result<(), BadAnswer> {
+    fn take(&mut self, entry: LdapSearchResultEntry, settings: &Ldap, now: Time) -> Result<(), BadAnswer> {
         let dn = entry.dn.clone();
         let bad = |reason: String| BadAnswer::Entry { dn: dn.clone(), reason };
         let entry = Entry::new(entry).map_err(bad)?;
@@ -122,6 +121,9 @@ impl Found {
             Read::Row(row) => {
                 if self.rows.len() >= PEOPLE_MAX {
                     return Err(BadAnswer::TooMany);
+                }
+                if !self.persons.insert(row.person.clone()) {
+                    return Err(BadAccounts::Twice(row.person).into());
                 }
                 self.groups.extend(row.roles.iter().flatten().cloned());
                 self.rows.push(*row);
