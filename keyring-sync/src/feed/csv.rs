@@ -8,7 +8,6 @@ use countersign_policy::duration::Period;
 use countersign_policy::id::{BadId, Email, EngagementId, PersonId};
 use countersign_policy::text::shown;
 use countersign_policy::time::Time;
-use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::time::Duration;

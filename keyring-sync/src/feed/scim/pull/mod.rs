@@ -7,7 +7,6 @@ mod pages;
 
 pub use config::ScimPull;
 
-use super::config::PersonIdFrom;
 use super::say::profile;
 use super::schema::{BadSchema, ENTERPRISE, Schemas};
 use super::user;
