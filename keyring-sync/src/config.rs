@@ -144,7 +144,9 @@ mod tests {
         for name in ["keyring-sync", "metrics"] {
             assert!(refused(&format!("sources:\n  {name}: {{rank: 1}}\n")).contains("kept for this program"), "{name}");
         }
-        let two = refused("sources:\n  hr: {csv: {file: a}, scim_pull: {url: 'https://hr.example', token_file: t, person_id: id}}\n");
+        let two = refused(
+            "sources:\n  hr: {csv: {file: a}, scim_pull: {url: 'https://hr.example', token_file: t, person_id: id}}\n",
+        );
         assert!(two.contains("hr: it has one list"), "{two}");
         assert_eq!(refused("brake: {window: 1m}\n"), "FILE: brake: window must be between 1h and 31d");
         assert!(refused("sources:\n  hr: {csv: {file: a, statuses: {U: gone}}}\n").contains("gone"));

@@ -2,9 +2,9 @@
 
 use crate::event::OPERATOR;
 use crate::feed::csv::{Reading, ZoneName};
-use crate::feed::list::{Place, Status};
 use crate::feed::ldap::Ldap;
 use crate::feed::ldap::config::RawLdap;
+use crate::feed::list::{Place, Status};
 use crate::feed::scim::config::{RawScim, Scim};
 use crate::feed::scim::pull::ScimPull;
 use crate::serve::METRICS;
@@ -105,7 +105,9 @@ impl RawSettings {
         match source.as_str() {
             OPERATOR => return Err(format!("sources: `{OPERATOR}` is who runs this program, and no feed")),
             name @ (OWN | METRICS) => {
-                return Err(format!("sources: `{name}` is kept for this program itself: call the source something else"));
+                return Err(format!(
+                    "sources: `{name}` is kept for this program itself: call the source something else"
+                ));
             }
             _ => {}
         }
@@ -118,7 +120,11 @@ impl RawSettings {
                 Some(Pull::Ldap(Box::new(raw.check(folder).map_err(|error| bad(format!("ldap: {error}")))?)))
             }
             (None, None, Some(raw)) => Some(Pull::Scim(Box::new(raw.within(folder)))),
-            _ => return Err(bad("it has one list: csv, ldap or scim_pull. Give the others a source of their own".to_owned())),
+            _ => {
+                return Err(bad(
+                    "it has one list: csv, ldap or scim_pull. Give the others a source of their own".to_owned()
+                ));
+            }
         };
         Ok(Settings { rank: self.rank, pull, scim: self.scim.map(Scim::from) })
     }

@@ -30,7 +30,8 @@ fn export(room: &Room, hour: u32, rows: &str) {
 }
 
 fn sign(room: &Room, key: &str, namespace: &str) {
-    let said = room.shell(&format!("rm -f export.csv.sig; ssh-keygen -q -Y sign -n {namespace} -f {key} export.csv 2>&1"));
+    let said =
+        room.shell(&format!("rm -f export.csv.sig; ssh-keygen -q -Y sign -n {namespace} -f {key} export.csv 2>&1"));
     assert!(said.ends_with("= 0\n"), "{said}");
 }
 
@@ -38,7 +39,10 @@ fn sign(room: &Room, key: &str, namespace: &str) {
 fn a_list_counts_by_its_sources_signature_and_by_no_other() {
     let room = room("hr.pub", "");
     let said = room.run(&["sync"]);
-    assert!(said.contains("export.csv is refused: it is not signed: the file beside it with `.sig` added is missing"), "{said}");
+    assert!(
+        said.contains("export.csv is refused: it is not signed: the file beside it with `.sig` added is missing"),
+        "{said}"
+    );
     assert!(said.contains(&format!("-n {NAMESPACE}")) && said.ends_with("hr: nothing was changed\n= 1\n"), "{said}");
     let refused = |why: &str| {
         let said = room.run(&["sync"]);
@@ -87,7 +91,10 @@ fn gpg_signs_too_and_several_keys_may() {
     assert!(said.contains("names 2 people") && said.ends_with("= 0\n"), "{said}");
     export(&room, 2, "E1,active,Alice\n");
     let said = room.run(&["sync"]);
-    assert!(said.contains("export.csv is refused: its signature is not good: the list ") && said.ends_with("= 1\n"), "{said}");
+    assert!(
+        said.contains("export.csv is refused: its signature is not good: the list ") && said.ends_with("= 1\n"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -95,7 +102,8 @@ fn a_list_that_is_too_old_is_refused_before_anybody_is_missing_in_it() {
     let room = room("hr.pub", "      max_age: 3d\n");
     sign(&room, "hr", NAMESPACE);
     let said = room.run(&["sync"]);
-    let why = "export.csv is refused: it was exported at 2026-01-01T01:00:00Z, more than 3d ago: has the export stopped?";
+    let why =
+        "export.csv is refused: it was exported at 2026-01-01T01:00:00Z, more than 3d ago: has the export stopped?";
     assert!(said.contains(why) && said.ends_with("= 1\n"), "{said}");
 }
 

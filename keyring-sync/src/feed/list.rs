@@ -76,7 +76,6 @@ pub struct Export {
     pub has_departments: bool,
 }
 
-
 /// Why accounts that were read are no list.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadAccounts {

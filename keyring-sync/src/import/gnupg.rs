@@ -30,7 +30,9 @@ pub enum Unreadable {
     File(String, std::io::Error),
     #[error("{0} is larger than {KEYRING_MAX} bytes")]
     TooLarge(String),
-    #[error("{0} has no pubring.kbx and no pubring.gpg; a home with keyboxd, or with another keyring, is exported first: gpg --export > FILE, and then --keyring FILE")]
+    #[error(
+        "{0} has no pubring.kbx and no pubring.gpg; a home with keyboxd, or with another keyring, is exported first: gpg --export > FILE, and then --keyring FILE"
+    )]
     NoKeyring(String),
     #[error("{program} does not start: {error}", program = program.display())]
     NoHelper { program: PathBuf, error: std::io::Error },

@@ -45,8 +45,8 @@ fn gpg_key(room: &Room, name: &str) -> (String, String) {
     let said = room.shell(&format!(
         "export GNUPGHOME=$PWD/gnupg; mkdir -p -m 700 gnupg
          gpg --batch --quiet --passphrase '' --quick-generate-key '{name} <{name}@x.example>' ed25519 sign never 2>/dev/null
-         gpg --batch --armor --export {name}@x.example > {name}.asc
-         gpg --batch --with-colons --list-keys {name}@x.example | awk -F: '/^fpr/{{print $10; exit}}'; gpgconf --kill all"
+         gpg --batch --armor --export {name}@x.example > {name}.asc 2>/dev/null
+         gpg --batch --with-colons --list-keys {name}@x.example 2>/dev/null | awk -F: '/^fpr/{{print $10; exit}}'; gpgconf --kill all"
     ));
     (said.lines().next().unwrap().to_owned(), room.read(&format!("{name}.asc")))
 }
@@ -72,7 +72,8 @@ fn pages(kind: &str, ssh: [&str; 2], armour: &str) -> Pages {
             let to_log_in = json!({"id": 9, "key": "ssh-ed25519 none", "usage_type": "auth"});
             put("/api/v4/users/3/keys", json!([key(1, ssh[0]), to_log_in]));
             put("/api/v4/users/3/gpg_keys", json!([{"id": 5, "key": armour}]));
-            let ends = json!({"id": 2, "key": ssh[1], "usage_type": "signing", "expires_at": "2035-01-01T00:00:00.000Z"});
+            let ends =
+                json!({"id": 2, "key": ssh[1], "usage_type": "signing", "expires_at": "2035-01-01T00:00:00.000Z"});
             put("/api/v4/users/4/keys", json!([ends]));
             put("/api/v4/users/4/gpg_keys", json!([]));
         }
@@ -107,7 +108,11 @@ fn keys_of_a_forge_wait_for_their_proof_and_sign_at_once_where_the_operator_says
         assert!(said.contains(&format!("next: keyring-sync enrol begin E2 --pending {bob}")), "{said}");
         let mut waiting = pending(&room);
         waiting.sort();
-        let mut wanted = vec![("E1".to_owned(), alice.clone()), ("E1".to_owned(), fingerprint.clone()), ("E2".to_owned(), bob.clone())];
+        let mut wanted = vec![
+            ("E1".to_owned(), alice.clone()),
+            ("E1".to_owned(), fingerprint.clone()),
+            ("E2".to_owned(), bob.clone()),
+        ];
         wanted.sort();
         assert_eq!(waiting, wanted, "{kind}");
         assert!(keys(&room, "E1").is_empty() && keys(&room, "E2").is_empty());
@@ -138,7 +143,10 @@ fn a_key_that_is_somebody_elses_is_named_and_nothing_is_taken() {
         let said = room.run(&[&["import", "forge", "gitea", "--user", "bob"], trust].concat());
         let stolen = format!("gitea:bob: key {bob} belongs to E3: a key belongs to one person, ever\n");
         assert!(said.starts_with(&stolen) && said.ends_with("= 1\n"), "{said}");
-        assert!(said.contains("nothing was changed: 1 key or account refused (--keep-going takes the others)"), "{said}");
+        assert!(
+            said.contains("nothing was changed: 1 key or account refused (--keep-going takes the others)"),
+            "{said}"
+        );
     }
     // Alice's GPG key cannot be had whole; the other key is taken where that is asked for.
     let said = room.run(&["import", "forge", "gitea", "--keep-going"]);
@@ -162,7 +170,10 @@ fn an_account_that_nobody_has_and_a_forge_that_is_odd_are_named() {
     let said = room.run(&["import", "forge", "gitea"]);
     assert!(said.contains("nothing was changed") && said.ends_with("= 2\n"), "{said}");
     let said = room.run(&["import", "forge", "github"]);
-    assert!(said.contains("no forge github in keyring-sync.yaml: it names gitea") && said.ends_with("= 64\n"), "{said}");
+    assert!(
+        said.contains("no forge github in keyring-sync.yaml: it names gitea") && said.ends_with("= 64\n"),
+        "{said}"
+    );
     // Who has left is not asked for; and is refused by name.
     room.run(&["kill", "E1", "--reason", "left"]);
     room.run(&["kill", "E2", "--reason", "left"]);
@@ -181,7 +192,10 @@ fn a_gnupg_home_is_read_and_left_alone() {
     let (stranger, _) = gpg_key(&room, "mallory");
     let before = room.shell("ls -lR --time-style=full-iso gnupg");
     let said = room.run(&["import", "gnupg", "--home", "gnupg"]);
-    assert!(said.contains(&format!("key {stranger} is of mallory@x.example: nobody in the registry has such an address")), "{said}");
+    assert!(
+        said.contains(&format!("key {stranger} is of mallory@x.example: nobody in the registry has such an address")),
+        "{said}"
+    );
     assert!(said.ends_with("nothing was changed: 1 key refused (--keep-going takes the others)\n= 1\n"), "{said}");
     let said = room.run(&["import", "gnupg", "--home", "gnupg", "--keep-going"]);
     assert!(said.contains("imported 0 keys; 2 keys wait for proof of possession"), "{said}");
@@ -205,7 +219,9 @@ fn a_gnupg_home_is_read_and_left_alone() {
 #[test]
 fn what_is_no_keyring_says_so() {
     let room = Room::new();
-    room.shell("mkdir empty; printf 'hello' > text; printf '\\200\\377\\377' > binary; printf '12345678KBXf broken' > box");
+    room.shell(
+        "mkdir empty; printf 'hello' > text; printf '\\200\\377\\377' > binary; printf '12345678KBXf broken' > box",
+    );
     let refused = |args: &[&str]| room.run(&[&["import", "gnupg"], args].concat());
     assert!(refused(&["--home", "empty"]).contains("empty has no pubring.kbx and no pubring.gpg"));
     assert!(refused(&["--keyring", "missing"]).contains("missing: "));

@@ -81,7 +81,10 @@ fn message(id: i32, say: &Say) -> LdapMsg {
             atype: (*name).to_owned(),
             vals: vec![value.as_bytes().to_vec()],
         });
-        LdapOp::SearchResultEntry(LdapSearchResultEntry { dn: "uid=x,dc=x\u{1b}[31m".to_owned(), attributes: attributes.collect() })
+        LdapOp::SearchResultEntry(LdapSearchResultEntry {
+            dn: "uid=x,dc=x\u{1b}[31m".to_owned(),
+            attributes: attributes.collect(),
+        })
     };
     let (id, op) = match say {
         Say::Person(person) => (id, entry(&[("uid", person), ("cn", person)])),

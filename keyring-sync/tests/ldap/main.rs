@@ -44,7 +44,8 @@ fn state(room: &Room, id: &str) -> Option<Lifecycle> {
 /// Five people, two of them seniors.
 fn staff() -> Slapd {
     let slapd = Slapd::start();
-    for (id, name) in [("E1", "Alice Example"), ("E2", "Bob Example"), ("E3", "Carol"), ("E4", "Dave"), ("E5", "Erin")] {
+    for (id, name) in [("E1", "Alice Example"), ("E2", "Bob Example"), ("E3", "Carol"), ("E4", "Dave"), ("E5", "Erin")]
+    {
         slapd.add_person(id, name);
     }
     slapd.load(&format!(
@@ -64,14 +65,20 @@ fn everybody_is_read_page_by_page_over_every_kind_of_connection() {
     let groups = format!("{{'CN=Seniors, ou=groups,{BASE}': senior}}");
     let whole = format!("ldaps://127.0.0.1:{}", slapd.tls_port);
     let (url, ca) = (url(&slapd), slapd.ca());
-    let kinds: [&[(&str, &str)]; 3] =
-        [&[("url", &url)], &[("url", &url), ("start_tls", "true"), ("ca_file", &ca)], &[("url", &whole), ("ca_file", &ca)]];
+    let kinds: [&[(&str, &str)]; 3] = [
+        &[("url", &url)],
+        &[("url", &url), ("start_tls", "true"), ("ca_file", &ca)],
+        &[("url", &whole), ("ca_file", &ca)],
+    ];
     for kind in kinds {
         let room = Room::new();
         configure(&room, &[kind, &[("groups", groups.as_str())]].concat());
         let dry = room.run(&["sync", "--dry-run"]);
         assert!(dry.contains("+ E1 (Alice Example): hired, active, by a group senior"), "{kind:?}: {dry}");
-        assert!(dry.contains("names 5 people") && dry.contains("would take 12 events") && dry.ends_with("= 0\n"), "{dry}");
+        assert!(
+            dry.contains("names 5 people") && dry.contains("would take 12 events") && dry.ends_with("= 0\n"),
+            "{dry}"
+        );
         assert_eq!(state(&room, "E1"), None, "a dry run changes nothing");
         let said = room.run(&["--format", "json", "sync"]);
         let json: Value = serde_json::from_str(said.lines().next().unwrap()).unwrap();
@@ -99,7 +106,10 @@ fn a_disabled_account_is_suspended_and_an_enabled_one_comes_back() {
     assert!(said.contains("- E1 (Alice Example): suspended\ntook 1 event"), "{said}");
     assert_eq!(state(&room, "E1"), Some(Lifecycle::Suspended));
     let said = locked("replace: pwdAccountLockedTime\npwdAccountLockedTime: 20260101000000Z\n");
-    assert!(said.contains("~ E1 (Alice Example): reinstated"), "what wrong passwords lock for a while is no word: {said}");
+    assert!(
+        said.contains("~ E1 (Alice Example): reinstated"),
+        "what wrong passwords lock for a while is no word: {said}"
+    );
     assert_eq!(state(&room, "E1"), Some(Lifecycle::Active));
     // Out of the group, and under another name.
     slapd.modify(&format!(
@@ -152,9 +162,15 @@ fn an_account_is_no_employment() {
     ));
     let said = room.run(&["sync"]);
     assert!(said.contains("~ E1 (Alice): has an account") || said.contains("+ E1 (Alice): has an account"), "{said}");
-    assert!(said.contains("E2 is listed as active and is terminated here by somebody else's word, which stands"), "{said}");
+    assert!(
+        said.contains("E2 is listed as active and is terminated here by somebody else's word, which stands"),
+        "{said}"
+    );
     assert!(said.contains("1 of the list were disabled before the registry knew them"), "{said}");
-    assert_eq!(["E1", "E2", "E3"].map(|id| state(&room, id)), [Some(Lifecycle::Prehire), Some(Lifecycle::Terminated), None]);
+    assert_eq!(
+        ["E1", "E2", "E3"].map(|id| state(&room, id)),
+        [Some(Lifecycle::Prehire), Some(Lifecycle::Terminated), None]
+    );
     // And whoever loses the account is out, though HR never said so.
     slapd.remove(&format!("uid=alice,ou=people,{BASE}"));
     assert!(room.run(&["sync"]).contains("E1 (Alice Example): suspended: not in the list"));
@@ -240,7 +256,8 @@ fn lies() -> Vec<(Vec<Say>, &'static str)> {
         (vec![Person("a"), Other], "answered something else than was asked"),
         (vec![Entry(&[("uid", "a"), ("memberOf;range=0-9", "cn=a,dc=x")]), success()], "has only a part of"),
         (vec![Person("a\u{1b}"), success()], r"uid=x,dc=x\u{1b}[31m `uid` is the person's id here"),
-        (vec![Bytes(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec())], "what is no LDAP"),
+        (vec![Bytes(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec())], "was lost before its answer was whole"),
+        (vec![Bytes(vec![0x04, 0x01, 0x41])], "what is no LDAP"),
         (vec![Bytes(huge)], "what is no LDAP, or more than is read at once"),
         (vec![Bytes(deep)], "what is no LDAP"),
     ]
@@ -251,10 +268,7 @@ fn a_directory_that_lies_is_refused_and_named() {
     for (says, message) in lies() {
         let room = Room::new();
         let port = liar::start(says.clone());
-        configure(
-            &room,
-            &[("url", &format!("ldap://127.0.0.1:{port}")), ("person_id", "uid"), ("disabled", "never")],
-        );
+        configure(&room, &[("url", &format!("ldap://127.0.0.1:{port}")), ("person_id", "uid"), ("disabled", "never")]);
         let said = room.run(&["sync"]);
         assert!(said.contains(message) && said.ends_with("directory: nothing was changed\n= 1\n"), "{message}: {said}");
         assert!(!said.contains('\u{1b}') && room.run(&["person", "list"]) == "= 0\n", "{said}");

@@ -61,7 +61,8 @@ impl Slapd {
              printf 'subjectAltName=IP:127.0.0.1' > ext
              openssl x509 -req -in csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile ext -out cert.pem 2>/dev/null",
         );
-        let schemas = ["core", "cosine", "inetorgperson"].map(|name| format!("include /etc/ldap/schema/{name}.schema\n"));
+        let schemas =
+            ["core", "cosine", "inetorgperson"].map(|name| format!("include /etc/ldap/schema/{name}.schema\n"));
         let config = format!(
             "{}modulepath /usr/lib/ldap\nmoduleload back_mdb\nmoduleload memberof\nmoduleload ppolicy\n\
              TLSCertificateFile {}\nTLSCertificateKeyFile {}\n\
@@ -79,7 +80,14 @@ impl Slapd {
         let [port, tls_port] = free_ports();
         let log = std::fs::File::create(dir.path().join("log")).unwrap();
         let child = Command::new("/usr/sbin/slapd")
-            .args(["-d", "0", "-h", &format!("ldap://127.0.0.1:{port} ldaps://127.0.0.1:{tls_port}"), "-f", &at("slapd.conf")])
+            .args([
+                "-d",
+                "0",
+                "-h",
+                &format!("ldap://127.0.0.1:{port} ldaps://127.0.0.1:{tls_port}"),
+                "-f",
+                &at("slapd.conf"),
+            ])
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
@@ -115,7 +123,7 @@ impl Slapd {
     }
 
     pub fn remove(&self, dn: &str) {
-        self.tell("ldapdelete", &[], dn);
+        self.tell("ldapdelete", &[], &format!("{dn}\n"));
     }
 
     fn tell(&self, program: &str, args: &[&str], input: &str) {

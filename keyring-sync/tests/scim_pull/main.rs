@@ -71,11 +71,10 @@ fn our_own_service_is_read_like_any_other() {
     let said = room.run(&["sync"]);
     assert!(said.contains("- bob (BOB): suspended\n"), "{said}");
     assert!(said.contains("- carol (CAROL): suspended: not in the list"), "{said}");
-    assert_eq!(["alice", "bob", "carol"].map(|id| state(&room, id).unwrap()), [
-        Lifecycle::Active,
-        Lifecycle::Suspended,
-        Lifecycle::Suspended
-    ]);
+    assert_eq!(
+        ["alice", "bob", "carol"].map(|id| state(&room, id).unwrap()),
+        [Lifecycle::Active, Lifecycle::Suspended, Lifecycle::Suspended]
+    );
     assert_eq!(service.stop(), Some(0));
 }
 
@@ -107,7 +106,11 @@ fn lies() -> Vec<(Users, Vec<Value>, &'static str)> {
         (Users::Pages(100), users(0), "it names nobody; an empty answer is never taken for the end of everybody"),
         (Users::Pages(100), vec![mute], "user 1: it does not say whether it is `active`"),
         (Users::Pages(100), vec![user("a\u{1b}", true)], "holds control or invisible characters"),
-        (Users::Pages(100), vec![user("a", true), json!({"id": "2", "userName": "a", "active": true})], "two accounts are of a"),
+        (
+            Users::Pages(100),
+            vec![user("a", true), json!({"id": "2", "userName": "a", "active": true})],
+            "two accounts are of a",
+        ),
         (Users::Pages(100), vec![json!({"userName": "a", "active": true})], "it lists a resource without an id"),
         (Users::Status(500), users(3), r"it answered 500: oops\u{1b}[31m"),
         (Users::Status(302), users(3), "the configured url is not its own"),

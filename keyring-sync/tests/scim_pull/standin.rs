@@ -69,7 +69,10 @@ fn serve(stream: &TcpStream, users: &Users, all: &[Value], asked: &Mutex<Vec<Str
     }
     let parameter = |name: &str| {
         let query = path.split_once('?').map_or("", |(_, query)| query);
-        query.split('&').find_map(|pair| pair.strip_prefix(&format!("{name}="))).map(|text| text.parse::<usize>().unwrap())
+        query
+            .split('&')
+            .find_map(|pair| pair.strip_prefix(&format!("{name}=")))
+            .map(|text| text.parse::<usize>().unwrap())
     };
     let start = parameter("startIndex").unwrap();
     let page = |total: usize, resources: &[Value]| {

@@ -71,7 +71,6 @@ fn take_signer(import: &mut Import<'_>, signer: &Signer, origin: &str) -> Result
         }
     };
     let text = KeyText::Ssh(signer.key.clone());
-    let brought =
-        Brought { text, registration, valid_after: signer.valid_after, valid_before: signer.valid_before };
+    let brought = Brought { text, registration, valid_after: signer.valid_after, valid_before: signer.valid_before };
     import.take(&id, brought, origin)
 }

@@ -40,7 +40,8 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Report, Failure> {
     let config = context.config()?;
     let Some(forge) = config.forges.iter().find(|forge| forge.name == args.forge) else {
         let names: Vec<&str> = config.forges.iter().map(|forge| forge.name.as_str()).collect();
-        let known = if names.is_empty() { "it names none".to_owned() } else { format!("it names {}", names.join(", ")) };
+        let known =
+            if names.is_empty() { "it names none".to_owned() } else { format!("it names {}", names.join(", ")) };
         return Err(Failure::Usage(format!("no forge {} in {}: {known}", args.forge, context.config.display())));
     };
     let client = forge.open().map_err(|error| Failure::Fault(error.to_string()))?;
@@ -90,7 +91,9 @@ fn holdings(persons: &[Person], args: &Args, now: Time) -> Result<(Vec<Holding>,
     for login in wanted {
         let name = format!("{}:{}", args.forge, shown(&login, 80));
         match all.get(&login) {
-            None => problems.push(format!("{name}: nobody in the registry has this account: keyring-sync person set PERSON --account {name}")),
+            None => problems.push(format!(
+                "{name}: nobody in the registry has this account: keyring-sync person set PERSON --account {name}"
+            )),
             Some((person, account)) => match person.state(now) {
                 Lifecycle::Prehire | Lifecycle::Active | Lifecycle::Leave => {
                     holdings.push(Holding { account: (*account).clone(), person: person.id.clone() });

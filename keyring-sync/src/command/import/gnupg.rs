@@ -58,7 +58,8 @@ fn take(import: &mut Import<'_>, text: KeyText, origin: &str) -> Result<Taken, F
         (None, Some(person)) => person,
         (None, None) => {
             let emails: Vec<String> = registration.emails.iter().map(|email| shown(email.as_str(), 80)).collect();
-            let of = if emails.is_empty() { "names no address".to_owned() } else { format!("is of {}", emails.join(", ")) };
+            let of =
+                if emails.is_empty() { "names no address".to_owned() } else { format!("is of {}", emails.join(", ")) };
             return Err(Failure::No(format!("key {key} {of}: nobody in the registry has such an address")));
         }
     };

@@ -120,9 +120,10 @@ impl<'r> Import<'r> {
             let data = json!({"fingerprint": key, "since": before, "reason": "retired"});
             self.operator.say(id, "key_retired", data)?;
             if before <= now {
-                self.operator
-                    .notes
-                    .push(format!("key {key} of {id} ended on {}: it is on record and signs nothing new", before.date()));
+                self.operator.notes.push(format!(
+                    "key {key} of {id} ended on {}: it is on record and signs nothing new",
+                    before.date()
+                ));
             }
         }
         Ok(taken)

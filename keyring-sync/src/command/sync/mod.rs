@@ -80,9 +80,7 @@ fn sync(
     if let Some(last) = last.filter(|last| !again && last.exported_at >= export.exported_at) {
         let reason = format!(
             "{} is refused: it is of {}, and the list of {} was taken already; lists are taken in their order",
-            place,
-            export.exported_at,
-            last.exported_at
+            place, export.exported_at, last.exported_at
         );
         return Ok(refuse(source, &reason));
     }
@@ -90,7 +88,8 @@ fn sync(
     let nowhere = BTreeMap::new();
     let places = if let Pull::Csv(csv) = pull { &csv.departments } else { &nowhere };
     let bearings = Bearings { source, places, now: door.now() };
-    let mut plan = plan::plan(&export, &actual, bearings).map_err(|error| Failure::Fault(format!("{source}: {error}")))?;
+    let mut plan =
+        plan::plan(&export, &actual, bearings).map_err(|error| Failure::Fault(format!("{source}: {error}")))?;
     let returned = returned(&door, source, &export)?;
     intake::withdraw(&door, &returned)?;
     let taken = intake::take(&mut door, source, plan.offers(), &config.brake).map_err(super::not_taken)?;
@@ -146,4 +145,3 @@ fn returned(door: &Door<'_>, source: &Source, export: &Export) -> Result<Vec<Sta
     rows.retain(|row| row.staged.kind == "suspended" && listed.contains(&row.staged.person));
     Ok(rows)
 }
-

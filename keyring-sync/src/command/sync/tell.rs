@@ -13,7 +13,14 @@ use std::collections::{BTreeMap, BTreeSet};
 /// How many people a message names; JSON has all of them.
 const NAMED_MAX: usize = 100;
 
-pub(super) fn tell(source: &Source, export: &Export, plan: &Plan, taken: &Taken, returned: &[StagedRow], dry_run: bool) -> Report {
+pub(super) fn tell(
+    source: &Source,
+    export: &Export,
+    plan: &Plan,
+    taken: &Taken,
+    returned: &[StagedRow],
+    dry_run: bool,
+) -> Report {
     let held: BTreeMap<&PersonId, &Held> = taken.staged.iter().map(|held| (&held.person, held)).collect();
     let problems: BTreeMap<&PersonId, &Problem> =
         taken.problems.iter().map(|problem| (&problem.person, problem)).collect();

@@ -21,7 +21,9 @@ const SIGNERS_MAX: usize = 8;
 /// Why a list is not known to be its source's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotSigned {
-    #[error("it is not signed: the file beside it with `{SUFFIX}` added is missing; the source signs with ssh-keygen -Y sign -n {0}, or with gpg --armor --detach-sign")]
+    #[error(
+        "it is not signed: the file beside it with `{SUFFIX}` added is missing; the source signs with ssh-keygen -Y sign -n {0}, or with gpg --armor --detach-sign"
+    )]
     Unsigned(String),
     #[error("its signature is by a key that is not in signed_by")]
     Stranger,
@@ -47,9 +49,13 @@ impl Signers {
             _ => openpgp_texts(bytes).map_err(|refused| refused.to_string())?,
         };
         if texts.is_empty() || texts.len() > SIGNERS_MAX {
-            return Err(format!("it holds {} keys, and 1 to {SIGNERS_MAX} may sign the lists of a source", texts.len()));
+            return Err(format!(
+                "it holds {} keys, and 1 to {SIGNERS_MAX} may sign the lists of a source",
+                texts.len()
+            ));
         }
-        let keys: Result<Vec<Registration>, KeyRefused> = texts.iter().map(|key| register(key, now, |_| Ok(None))).collect();
+        let keys: Result<Vec<Registration>, KeyRefused> =
+            texts.iter().map(|key| register(key, now, |_| Ok(None))).collect();
         let name = PersonId::new(source.as_str()).map_err(|error| error.to_string())?;
         Ok(Signers { name, keys: keys.map_err(|refused| refused.to_string())? })
     }

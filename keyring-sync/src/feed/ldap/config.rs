@@ -180,7 +180,9 @@ impl RawLdap {
         let bind = match (self.bind_dn, self.password_file) {
             (Some(dn), Some(file)) if !dn.trim().is_empty() => Some(Bind { dn, password_file: folder.join(file) }),
             (None, None) => None,
-            _ => return Err("bind_dn and password_file stand together: a bind without a password is nobody's".to_owned()),
+            _ => {
+                return Err("bind_dn and password_file stand together: a bind without a password is nobody's".to_owned());
+            }
         };
         let attribute = |name: &str| filter::attribute(name).map_err(|error| format!("attributes: {error}"));
         let page = self.page_size.unwrap_or(PAGE);
@@ -223,7 +225,8 @@ impl RawDisabled {
             RawDisabled::Word(Word::PwdAccountLockedTime) => Disabled::PwdAccountLockedTime,
             RawDisabled::Attribute(RawAttribute { attribute, values }) => {
                 if values.is_empty() {
-                    return Err("disabled: values: without one nobody is ever disabled; say `never` if that is meant".to_owned());
+                    return Err("disabled: values: without one nobody is ever disabled; say `never` if that is meant"
+                        .to_owned());
                 }
                 let name = filter::attribute(&attribute).map_err(|error| format!("disabled: {error}"))?;
                 Disabled::Attribute { name, values }
@@ -257,7 +260,9 @@ fn address(url: &str, start_tls: bool) -> Result<Address, String> {
     let uri: ureq::http::Uri = url.parse().map_err(|_| no_address())?;
     let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
     let is_here = matches!(host, "127.0.0.1" | "::1" | "localhost");
-    let plain = !matches!(uri.path(), "" | "/") || uri.query().is_some() || uri.authority().is_some_and(|it| it.as_str().contains('@'));
+    let plain = !matches!(uri.path(), "" | "/")
+        || uri.query().is_some()
+        || uri.authority().is_some_and(|it| it.as_str().contains('@'));
     if host.is_empty() || plain {
         return Err(no_address());
     }
@@ -267,7 +272,9 @@ fn address(url: &str, start_tls: bool) -> Result<Address, String> {
         (Some("ldaps"), true) => return Err(bad("is TLS from the first byte on: start_tls goes with ldap://")),
         (Some("ldap"), true) => (Tls::Started, port),
         (Some("ldap"), false) if is_here => (Tls::None, port),
-        (Some("ldap"), false) => return Err(bad("would send the password in the clear: use ldaps://, or start_tls: true")),
+        (Some("ldap"), false) => {
+            return Err(bad("would send the password in the clear: use ldaps://, or start_tls: true"));
+        }
         _ => return Err(no_address()),
     };
     Ok(Address { host: host.to_owned(), port: uri.port_u16().unwrap_or(port), tls })
@@ -292,11 +299,16 @@ mod tests {
     fn a_password_goes_nowhere_in_the_clear() {
         let whole = Address { host: "ldap.example".to_owned(), port: 636, tls: Tls::Whole };
         assert_eq!(url("url: 'ldaps://ldap.example'"), Ok(whole));
-        assert_eq!(url("url: 'ldap://ldap.example:3389', start_tls: true").map(|it| (it.port, it.tls)), Ok((3389, Tls::Started)));
+        assert_eq!(
+            url("url: 'ldap://ldap.example:3389', start_tls: true").map(|it| (it.port, it.tls)),
+            Ok((3389, Tls::Started))
+        );
         assert_eq!(url("url: 'ldap://[::1]'").map(|it| it.tls), Ok(Tls::None));
         assert!(url("url: 'ldap://ldap.example'").unwrap_err().contains("in the clear"));
         assert!(url("url: 'ldaps://ldap.example', start_tls: true").unwrap_err().contains("from the first byte on"));
-        for bad in ["ldap.example", "https://ldap.example", "ldaps://", "ldaps://a@ldap.example", "ldaps://ldap.example/dc=x"] {
+        for bad in
+            ["ldap.example", "https://ldap.example", "ldaps://", "ldaps://a@ldap.example", "ldaps://ldap.example/dc=x"]
+        {
             assert!(url(&format!("url: '{bad}'")).unwrap_err().contains("is no address"), "{bad}");
         }
     }

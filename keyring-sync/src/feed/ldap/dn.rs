@@ -16,7 +16,8 @@ impl TryFrom<String> for Dn {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        Dn::new(&text).ok_or_else(|| format!("`{}` is no distinguished name such as cn=seniors,dc=x", shown(&text, 120)))
+        Dn::new(&text)
+            .ok_or_else(|| format!("`{}` is no distinguished name such as cn=seniors,dc=x", shown(&text, 120)))
     }
 }
 

@@ -43,7 +43,10 @@ impl Entry {
         for attribute in entry.attributes {
             let name = attribute.atype.to_ascii_lowercase();
             if name.contains(";range=") {
-                return Err(format!("has only a part of `{}`: it has more values than are sent at once", shown(&name, 60)));
+                return Err(format!(
+                    "has only a part of `{}`: it has more values than are sent at once",
+                    shown(&name, 60)
+                ));
             }
             values.entry(name).or_default().extend(attribute.vals);
         }
@@ -65,7 +68,8 @@ impl Entry {
         if bytes.len() > FIELD_MAX {
             return Err(format!("`{attribute}` is longer than {FIELD_MAX} bytes"));
         }
-        let text = std::str::from_utf8(bytes).map_err(|_| format!("`{attribute}` is no text: {}", shown_bytes(bytes, 40)))?;
+        let text =
+            std::str::from_utf8(bytes).map_err(|_| format!("`{attribute}` is no text: {}", shown_bytes(bytes, 40)))?;
         Ok(Some(text.trim()).filter(|text| !text.is_empty()))
     }
 
@@ -103,7 +107,10 @@ fn person(entry: &Entry, from: &PersonIdFrom) -> Result<Option<PersonId>, String
         return Err(format!("has several values of `{name}`, which is the person's id here"));
     }
     let id = if from.is_guid {
-        entry.first(name).map(|bytes| guid(bytes).ok_or_else(|| format!("`{name}` has not the 16 bytes of a GUID"))).transpose()?
+        entry
+            .first(name)
+            .map(|bytes| guid(bytes).ok_or_else(|| format!("`{name}` has not the 16 bytes of a GUID")))
+            .transpose()?
     } else {
         entry.text(name)?.map(str::to_owned)
     };

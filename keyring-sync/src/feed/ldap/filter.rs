@@ -96,7 +96,10 @@ fn item(text: &str) -> Result<LdapFilter, BadFilter> {
     let some = |part: String| if part.is_empty() { None } else { Some(part) };
     let mut parts = parts.into_iter();
     let initial = parts.next().and_then(some);
-    Ok(LdapFilter::Substring(attribute, LdapSubstringFilter { initial, any: parts.filter_map(some).collect(), final_: some(last) }))
+    Ok(LdapFilter::Substring(
+        attribute,
+        LdapSubstringFilter { initial, any: parts.filter_map(some).collect(), final_: some(last) },
+    ))
 }
 
 /// `attribute[:dn][:rule]`, of which Active Directory's `:1.2.840.113556.1.4.803` is the usual one.
@@ -188,7 +191,9 @@ mod tests {
 
     #[test]
     fn active_directorys_bits_are_asked_by_their_rule() {
-        let Ok(LdapFilter::Extensible(rule)) = parse("(userAccountControl:1.2.840.113556.1.4.803:=2)") else { panic!() };
+        let Ok(LdapFilter::Extensible(rule)) = parse("(userAccountControl:1.2.840.113556.1.4.803:=2)") else {
+            panic!()
+        };
         assert_eq!(rule.type_.as_deref(), Some("userAccountControl"));
         assert_eq!(rule.matching_rule.as_deref(), Some("1.2.840.113556.1.4.803"));
         assert_eq!((rule.match_value.as_str(), rule.dn_attributes), ("2", false));

@@ -7,6 +7,7 @@ pub mod config;
 mod dn;
 mod entry;
 mod filter;
+mod socket;
 mod wire;
 
 pub use config::Ldap;
@@ -38,8 +39,6 @@ pub enum BadAnswer {
     Lost(String),
     #[error("did not answer whole in time")]
     Slow,
-    #[error("sent more than anybody could want to know")]
-    TooMuch,
     #[error("{what} {words}")]
     Refused { what: &'static str, words: String },
     #[error("{0}")]
@@ -93,7 +92,9 @@ pub fn read(settings: &Ldap, now: Time) -> Result<Answer, BadAnswer> {
     connection.close();
     let mut notes = found.notes(settings);
     if elsewhere > 0 {
-        notes.push(format!("{elsewhere} parts of the tree lie elsewhere and were not read, as `referrals: ignore` says"));
+        notes.push(format!(
+            "{elsewhere} parts of the tree lie elsewhere and were not read, as `referrals: ignore` says"
+        ));
     }
     Ok(Answer { export: Export::of_accounts(now, found.rows)?, notes })
 }
@@ -142,7 +143,11 @@ impl Found {
         });
         let unused = settings.groups.iter().filter(|(_, role)| !self.groups.contains(*role));
         let unused = unused.map(|(group, role)| {
-            format!("nobody has the role {role} by {}: is the group named as `{}` names it?", group.as_str(), settings.member_of)
+            format!(
+                "nobody has the role {role} by {}: is the group named as `{}` names it?",
+                group.as_str(),
+                settings.member_of
+            )
         });
         nobody.chain(unused).collect()
     }

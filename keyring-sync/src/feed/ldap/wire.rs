@@ -1,7 +1,8 @@
-//! One connection to a directory. Whatever it sends is bounded: in bytes, in time and in depth.
+//! What is asked of a directory, and what it answers. Every message is bounded, in bytes and in depth.
 
 use super::BadAnswer;
 use super::config::{Address, Bind, Ldap, Tls};
+use super::socket::{READING_MAX, Socket};
 use bytes::BytesMut;
 use countersign_policy::text::shown;
 use ldap3_proto::LdapCodec;
@@ -13,25 +14,11 @@ use ldap3_proto::proto::{
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use std::io::{ErrorKind, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 use tokio_util::codec::{Decoder, Encoder};
-
-/// From the look-up of the name to the open connection.
-const CONNECT_MAX: Duration = Duration::from_secs(15);
-
-/// Between two bytes. A server that searches without an index takes seconds for its first entry.
-const SILENCE_MAX: Duration = Duration::from_secs(60);
-
-/// The whole reading: two hundred thousand entries take a slow directory some minutes.
-const READING_MAX: Duration = Duration::from_secs(15 * 60);
 
 /// Bytes of one message: an entry who is in ten thousand groups.
 const MESSAGE_MAX: usize = 2 << 20;
-
-/// Bytes of the whole reading: two hundred thousand entries of 2 KB.
-const READING_BYTES_MAX: u64 = 400 << 20;
 
 /// Nested elements; an entry has five.
 const DEPTH_MAX: usize = 16;
@@ -49,18 +36,11 @@ const WORDS_SHOWN: usize = 160;
 const START_TLS: &str = "1.3.6.1.4.1.1466.20037";
 
 enum Stream {
-    Plain(TcpStream),
-    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+    Plain(Socket),
+    Tls(Box<StreamOwned<ClientConnection, Socket>>),
 }
 
 impl Stream {
-    fn socket(&self) -> &TcpStream {
-        match self {
-            Stream::Plain(socket) => socket,
-            Stream::Tls(stream) => &stream.sock,
-        }
-    }
-
     fn both(&mut self) -> &mut dyn ReadWrite {
         match self {
             Stream::Plain(socket) => socket,
@@ -78,8 +58,6 @@ pub struct Connection {
     stream: Stream,
     codec: LdapCodec,
     received: BytesMut,
-    bytes_left: u64,
-    until: Instant,
     /// Of the last request.
     id: i32,
 }
@@ -87,13 +65,10 @@ pub struct Connection {
 impl Connection {
     /// Connects, and where the settings say so becomes private before anything else is said.
     pub fn open(address: &Address, tls: impl FnOnce() -> Result<ClientConfig, BadAnswer>) -> Result<Self, BadAnswer> {
-        let until = Instant::now() + READING_MAX;
         let mut connection = Connection {
-            stream: Stream::Plain(connect(address)?),
+            stream: Stream::Plain(Socket::connect(address)?),
             codec: LdapCodec::new(Some(MESSAGE_MAX), Some(DEPTH_MAX)),
             received: BytesMut::new(),
-            bytes_left: READING_BYTES_MAX,
-            until,
             id: 0,
         };
         match address.tls {
@@ -113,7 +88,11 @@ impl Connection {
             other => return Err(out_of_step(&other)),
         }
         // What came before TLS was sent by anybody.
-        if self.received.is_empty() { Ok(()) } else { Err(BadAnswer::Protocol("sent more before TLS began".to_owned())) }
+        if self.received.is_empty() {
+            Ok(())
+        } else {
+            Err(BadAnswer::Protocol("sent more before TLS began".to_owned()))
+        }
     }
 
     fn private(mut self, address: &Address, config: ClientConfig) -> Result<Self, BadAnswer> {
@@ -121,11 +100,9 @@ impl Connection {
         let bad = |what: String| BadAnswer::Tls(shown(&what, WORDS_SHOWN));
         let name = ServerName::try_from(address.host.clone()).map_err(|error| bad(error.to_string()))?;
         let mut session = ClientConnection::new(Arc::new(config), name).map_err(|error| bad(error.to_string()))?;
-        set_patience(&socket, self.until)?;
         // Here and not with the first byte of a request, so that a bad certificate is called one.
         while session.is_handshaking() {
             session.complete_io(&mut socket).map_err(|error| bad(error.to_string()))?;
-            set_patience(&socket, self.until)?;
         }
         self.stream = Stream::Tls(Box::new(StreamOwned::new(session, socket)));
         Ok(self)
@@ -211,8 +188,9 @@ impl Connection {
         self.id += 1;
         let mut bytes = BytesMut::new();
         let message = LdapMsg { msgid: self.id, op, ctrl };
-        self.codec.encode(message, &mut bytes).map_err(|error| BadAnswer::Protocol(format!("cannot be asked: {error}")))?;
-        set_patience(self.stream.socket(), self.until)?;
+        self.codec
+            .encode(message, &mut bytes)
+            .map_err(|error| BadAnswer::Protocol(format!("cannot be asked: {error}")))?;
         let stream = self.stream.both();
         stream.write_all(&bytes).and_then(|()| stream.flush()).map_err(lost)
     }
@@ -221,7 +199,10 @@ impl Connection {
     fn receive(&mut self) -> Result<LdapMsg, BadAnswer> {
         loop {
             let decoded = self.codec.decode(&mut self.received).map_err(|error| {
-                BadAnswer::Protocol(format!("sent what is no LDAP, or more than is read at once: {}", shown(&error.to_string(), WORDS_SHOWN)))
+                BadAnswer::Protocol(format!(
+                    "sent what is no LDAP, or more than is read at once: {}",
+                    shown(&error.to_string(), WORDS_SHOWN)
+                ))
             })?;
             match decoded {
                 Some(message) if message.msgid == self.id => return Ok(message),
@@ -236,41 +217,14 @@ impl Connection {
     }
 
     fn fill(&mut self) -> Result<(), BadAnswer> {
-        set_patience(self.stream.socket(), self.until)?;
         let mut chunk = [0; CHUNK];
         let read = self.stream.both().read(&mut chunk).map_err(lost)?;
         if read == 0 {
             return Err(BadAnswer::Lost("it hung up in the middle".to_owned()));
         }
-        self.bytes_left = self.bytes_left.checked_sub(read as u64).ok_or(BadAnswer::TooMuch)?;
         self.received.extend_from_slice(chunk.get(..read).unwrap_or_default());
         Ok(())
     }
-}
-
-fn connect(address: &Address) -> Result<TcpStream, BadAnswer> {
-    let until = Instant::now() + CONNECT_MAX;
-    let mut why = "its name leads nowhere".to_owned();
-    let unknown = |error: std::io::Error| BadAnswer::Unreachable(error.to_string());
-    for target in (address.host.as_str(), address.port).to_socket_addrs().map_err(unknown)? {
-        let left = until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            break;
-        }
-        match TcpStream::connect_timeout(&target, left) {
-            Ok(stream) => return Ok(stream),
-            Err(error) => why = error.to_string(),
-        }
-    }
-    Err(BadAnswer::Unreachable(why))
-}
-
-fn set_patience(socket: &TcpStream, until: Instant) -> Result<(), BadAnswer> {
-    let left = until.saturating_duration_since(Instant::now()).min(SILENCE_MAX);
-    if left.is_zero() {
-        return Err(BadAnswer::Slow);
-    }
-    socket.set_read_timeout(Some(left)).and_then(|()| socket.set_write_timeout(Some(left))).map_err(lost)
 }
 
 fn lost(error: std::io::Error) -> BadAnswer {

@@ -194,7 +194,9 @@ fn new_person(task: &Task<'_, '_>, id: &str, document: &Object) -> Result<Person
 /// The person's id as a resource tells it.
 pub fn person_called(from: PersonIdFrom, id: &str, document: &Object) -> Result<PersonId, ScimError> {
     let text = match from {
-        PersonIdFrom::EmployeeNumber => document.get(ENTERPRISE).and_then(|extension| extension.get(from.as_str())?.as_str()),
+        PersonIdFrom::EmployeeNumber => {
+            document.get(ENTERPRISE).and_then(|extension| extension.get(from.as_str())?.as_str())
+        }
         PersonIdFrom::ExternalId | PersonIdFrom::UserName => document.get(from.as_str()).and_then(Value::as_str),
         PersonIdFrom::Id => Some(id),
     };
@@ -202,9 +204,8 @@ pub fn person_called(from: PersonIdFrom, id: &str, document: &Object) -> Result<
     let text = text.map(str::trim).filter(|text| !text.is_empty()).ok_or_else(|| {
         ScimError::new(Kind::InvalidValue, format!("`{attribute}` is missing, which is the person's id on this server"))
     })?;
-    PersonId::new(text).map_err(|error| {
-        ScimError::new(Kind::InvalidValue, format!("`{attribute}` is the person's id here: {error}"))
-    })
+    PersonId::new(text)
+        .map_err(|error| ScimError::new(Kind::InvalidValue, format!("`{attribute}` is the person's id here: {error}")))
 }
 
 /// Hires whom nobody knows; renames whom the source tells of otherwise.

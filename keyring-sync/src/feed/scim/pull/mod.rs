@@ -118,8 +118,10 @@ fn row(
 
 fn relevant(sent: &Object) -> Object {
     let is_read = |name: &str| READ.iter().any(|known| known.eq_ignore_ascii_case(name));
-    let mut kept: Object = sent.iter().filter(|(name, _)| is_read(name)).map(|(name, value)| (name.clone(), value.clone())).collect();
-    let extension = sent.iter().find(|(name, _)| name.eq_ignore_ascii_case(ENTERPRISE)).and_then(|(_, value)| value.as_object());
+    let mut kept: Object =
+        sent.iter().filter(|(name, _)| is_read(name)).map(|(name, value)| (name.clone(), value.clone())).collect();
+    let extension =
+        sent.iter().find(|(name, _)| name.eq_ignore_ascii_case(ENTERPRISE)).and_then(|(_, value)| value.as_object());
     let number = extension.into_iter().flatten().find(|(name, _)| name.eq_ignore_ascii_case("employeeNumber"));
     if let Some((name, value)) = number {
         kept.insert(ENTERPRISE.to_owned(), Value::Object(Object::from_iter([(name.clone(), value.clone())])));

@@ -30,7 +30,8 @@ pub fn read(client: &Client, path: &str, most: usize) -> Result<Vec<(String, Obj
     let mut said: Option<usize> = None;
     loop {
         let join = if path.contains('?') { '&' } else { '?' };
-        let page = Page::read(fetch(client, &format!("{path}{join}startIndex={}&count={PAGE}", all.len() + 1), until)?)?;
+        let page =
+            Page::read(fetch(client, &format!("{path}{join}startIndex={}&count={PAGE}", all.len() + 1), until)?)?;
         match said {
             Some(before) if before != page.total => {
                 return Err(BadList::Odd(format!(
@@ -41,7 +42,10 @@ pub fn read(client: &Client, path: &str, most: usize) -> Result<Vec<(String, Obj
             _ => said = Some(page.total),
         }
         if page.total > most {
-            return Err(BadList::Odd(format!("it says that there are {}, and {most} are the most that are read", page.total)));
+            return Err(BadList::Odd(format!(
+                "it says that there are {}, and {most} are the most that are read",
+                page.total
+            )));
         }
         if page.start.is_some_and(|start| start != all.len() as u64 + 1) && !page.resources.is_empty() {
             return Err(BadList::Odd("it answers with another page than it was asked for".to_owned()));
@@ -76,7 +80,9 @@ fn fetch(client: &Client, path: &str, until: Instant) -> Result<Value, BadList> 
         }
         match client.get(path) {
             Ok(Some(page)) => return Ok(page),
-            Ok(None) => return Err(BadList::Odd("it knows no such list: is the configured url that of SCIM?".to_owned())),
+            Ok(None) => {
+                return Err(BadList::Odd("it knows no such list: is the configured url that of SCIM?".to_owned()));
+            }
             Err(Trouble::Unreachable(_)) if attempt < ATTEMPTS => {
                 std::thread::sleep(pause);
                 pause = pause.saturating_mul(2);
