@@ -92,7 +92,14 @@ pub(crate) struct DoorMark {
 
 impl<'r> Door<'r> {
     pub fn new(change: Change<'r>, now: Time) -> Self {
-        Door { change, now, ranks: Ranks::default(), touched: BTreeSet::new(), authorities: false, taken: 0 }
+        Door {
+            change,
+            now,
+            ranks: Ranks::default(),
+            touched: BTreeSet::new(),
+            authorities: false,
+            taken: 0,
+        }
     }
 
     /// The ranks that sources have today. Without them no source lifts what another one said.

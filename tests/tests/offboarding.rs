@@ -200,7 +200,8 @@ sources: {okta: {scim: {person_id: externalId}}}
                         let Some(&number) = missing.get(turn) else { return };
                         let id = format!("E{number:04}");
                         let body = json!({"userName": email(&id), "externalId": id, "active": number % 3 != 0});
-                        let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/scim+json")];
+                        let headers =
+                            [("Authorization", bearer.as_str()), ("Content-Type", "application/scim+json")];
                         match service.send("POST", "/scim/v2/Users", &headers, &body.to_string()) {
                             // 409: it was durable before the last life ended, and nobody was told.
                             Ok(answer) if matches!(answer.status, 201 | 409) => {

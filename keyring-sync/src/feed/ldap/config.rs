@@ -181,7 +181,9 @@ impl RawLdap {
             (Some(dn), Some(file)) if !dn.trim().is_empty() => Some(Bind { dn, password_file: folder.join(file) }),
             (None, None) => None,
             _ => {
-                return Err("bind_dn and password_file stand together: a bind without a password is nobody's".to_owned());
+                return Err(
+                    "bind_dn and password_file stand together: a bind without a password is nobody's".to_owned()
+                );
             }
         };
         let attribute = |name: &str| filter::attribute(name).map_err(|error| format!("attributes: {error}"));
