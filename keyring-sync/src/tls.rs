@@ -21,10 +21,10 @@ pub fn roots(file: Option<&Path>) -> Result<Vec<u8>, (PathBuf, std::io::Error)> 
 /// Believes servers that one of these authorities vouches for, and nobody else.
 pub fn client(roots: &[u8]) -> Result<ClientConfig, String> {
     let mut store = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(roots) {
-        let certificate = certificate.map_err(|error| format!("the authorities are no PEM: {error:?}"))?;
-        store.add(certificate).map_err(|error| format!("an authority cannot be used: {error}"))?;
-    }
+    let certificates: Result<Vec<CertificateDer<'_>>, _> = CertificateDer::pem_slice_iter(roots).collect();
+    let certificates = certificates.map_err(|error| format!("the authorities are no PEM: {error:?}"))?;
+    // Systems keep authorities of kinds that are believed no more: without them fewer servers are believed.
+    store.add_parsable_certificates(certificates);
     if store.is_empty() {
         return Err("there is no authority that could vouch for the server".to_owned());
     }

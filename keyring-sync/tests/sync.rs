@@ -451,3 +451,15 @@ fn a_source_without_a_list_is_wrong_usage() {
     = 64
     ");
 }
+
+#[test]
+fn a_source_that_cannot_be_read_holds_up_no_other() {
+    let company = Company::of(2);
+    let config = company.0.read("keyring-sync.yaml");
+    company.0.write("keyring-sync.yaml", &format!("{config}  a-first:\n    csv: {{file: missing.csv}}\n"));
+    company.export(2, &["E1,active,Person 1,", "E2,terminated,Person 2,"].map(str::to_owned));
+    let said = company.run(&["sync"]);
+    assert!(said.contains("a-first: missing.csv: ") && said.contains("a-first: nothing was changed\n"), "{said}");
+    assert!(said.contains("- E2 (Person 2): terminated") && said.ends_with("= 1\n"), "{said}");
+    assert!(company.is_active(1) && !company.is_active(2));
+}

@@ -76,6 +76,14 @@ pub struct Export {
     pub has_departments: bool,
 }
 
+/// What was read over a network.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    pub export: Export,
+    /// What somebody may want to know beside it.
+    pub notes: Vec<String>,
+}
+
 /// Why accounts that were read are no list.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadAccounts {

@@ -114,8 +114,12 @@ impl Forge for Gitea {
         let gpg = listed(Step::GpgKeys)?.len();
         if gpg > 0 {
             // The API lists bare keys, without what binds names and subkeys to them; the whole ones are a page.
-            let armour = self.web.text(&format!("/{}.gpg", segment(login)))?;
-            let whole = match armour.filter(|text| text.contains(ARMOUR)) {
+            let page = match self.web.text(&format!("/{}.gpg", segment(login))) {
+                // A server that shows its pages to nobody has the other keys all the same.
+                Err(Trouble::Odd(_)) => None,
+                page => page?,
+            };
+            let whole = match page.filter(|text| text.contains(ARMOUR)) {
                 Some(armour) => keys.add_openpgp(&armour)?,
                 None => 0,
             };

@@ -60,7 +60,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Report, Failure> {
             }
         }
     }
-    let mut import = Import::begin(&mut registry, &args.terms, "key or account")?;
+    let mut import = Import::begin(&mut registry, &args.terms, "item")?;
     import.problems = problems;
     for (holding, keys) in answers {
         take_account(&mut import, &holding, keys)?;

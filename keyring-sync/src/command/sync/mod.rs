@@ -48,8 +48,14 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Report, Failure> {
     }
     let mut registry = context.registry()?;
     let (mut report, mut texts, mut all) = (Report::default(), Vec::new(), Vec::new());
+    let several = lists.len() > 1;
     for (source, pull) in lists {
-        let one = sync(&mut registry, &config, source, pull, args.dry_run)?;
+        let one = match sync(&mut registry, &config, source, pull, args.dry_run) {
+            Ok(one) => one,
+            // A source whose file is gone does not keep in whom another one lets go.
+            Err(failure) if several => refuse(source, &failure.to_string()),
+            Err(failure) => return Err(failure),
+        };
         report.refused |= one.refused;
         report.notes.extend(one.notes);
         texts.push(one.text);

@@ -5,11 +5,12 @@ use crate::config::Config;
 use crate::feed::csv::signature::{self, Signers};
 use crate::feed::csv::{self, Beside, LIST_MAX};
 use crate::feed::ldap;
-use crate::feed::list::Export;
+use crate::feed::list::{Answer, Export};
 use crate::feed::scim;
 use crate::report::Failure;
 use crate::sources::{CsvSettings, Pull};
 use countersign_policy::id::Source;
+use std::fmt::Display;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -30,18 +31,16 @@ pub(super) fn read(config: &Config, source: &Source, pull: &Pull) -> Result<Resu
         Pull::Csv(settings) => file(config, source, settings),
         Pull::Ldap(settings) => {
             let place = format!("the directory at {}", settings.address.host);
-            Ok(match ldap::read(settings, now()) {
-                Ok(answer) => Ok(Listed { export: answer.export, place, notes: answer.notes }),
-                Err(bad) => Err(format!("{place} is refused: {bad}")),
-            })
+            Ok(answered(place, ldap::read(settings, now())))
         }
-        Pull::Scim(settings) => {
-            let place = settings.url.as_str().to_owned();
-            Ok(match scim::pull::read(settings, now()) {
-                Ok(export) => Ok(Listed { export, place, notes: Vec::new() }),
-                Err(bad) => Err(format!("{place} is refused: {bad}")),
-            })
-        }
+        Pull::Scim(settings) => Ok(answered(settings.url.as_str().to_owned(), scim::pull::read(settings, now()))),
+    }
+}
+
+fn answered(place: String, answer: Result<Answer, impl Display>) -> Result<Listed, String> {
+    match answer {
+        Ok(Answer { export, notes }) => Ok(Listed { export, place, notes }),
+        Err(bad) => Err(format!("{place} is refused: {bad}")),
     }
 }
 

@@ -29,6 +29,8 @@ pub enum NotSigned {
     Stranger,
     #[error("its signature is not good: the list {0}")]
     Bad(String),
+    #[error("its signature {0}")]
+    TooLong(NotProven),
 }
 
 /// Whose signatures count.
@@ -70,14 +72,17 @@ impl Signers {
     ) -> Result<(), NotSigned> {
         let namespace = format!("keyring-list@{server}");
         let Some(signature) = signature else { return Err(NotSigned::Unsigned(namespace)) };
+        // Lists come from Windows too: the ends of the signature's lines are not what was signed.
+        let signature = String::from_utf8_lossy(signature).replace("\r\n", "\n");
         let statement = Statement { bytes: list, namespace: &namespace };
         // Nobody in the registry: who signs lists need not be somebody who pushes.
         let signer = fold(&self.name, &[], &BTreeMap::new());
         let mut why = NotSigned::Stranger;
         for key in &self.keys {
-            match possession::of_new_key(&signer, key, &statement, signature, now) {
+            match possession::of_new_key(&signer, key, &statement, signature.as_bytes(), now) {
                 Ok(_) => return Ok(()),
                 Err(NotProven::OtherKey(_)) => {}
+                Err(long @ NotProven::TooLong) => return Err(NotSigned::TooLong(long)),
                 Err(bad) => why = NotSigned::Bad(bad.to_string()),
             }
         }

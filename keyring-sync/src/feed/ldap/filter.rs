@@ -216,4 +216,12 @@ mod tests {
         assert_eq!(parse(&format!("{}(a=b){}", "(!".repeat(16), ")".repeat(16))), Err(BadFilter::TooDeep));
         assert_eq!(parse(&format!("(a={})", "b".repeat(FILTER_MAX))), Err(BadFilter::TooLong));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_is_too_odd(text in r"[()&|!=*~<>:\\a-c2ä ]{0,60}") {
+            let _ = parse(&text);
+            let _ = parse(&format!("({text})"));
+        }
+    }
 }

@@ -12,7 +12,7 @@ mod wire;
 
 pub use config::Ldap;
 
-use super::list::{BadAccounts, Export, PEOPLE_MAX, Row};
+use super::list::{Answer, BadAccounts, Export, PEOPLE_MAX, Row};
 use crate::{secret, tls};
 use config::Referrals;
 use countersign_policy::id::{PersonId, Role};
@@ -53,13 +53,6 @@ pub enum BadAnswer {
     Entry { dn: String, reason: String },
     #[error(transparent)]
     Accounts(#[from] BadAccounts),
-}
-
-/// Everybody who has an account, and what somebody may want to know beside it.
-#[derive(Debug)]
-pub struct Answer {
-    pub export: Export,
-    pub notes: Vec<String>,
 }
 
 /// Asks the directory for everybody. `now` is when it is asked: what is said anywhere later is newer.

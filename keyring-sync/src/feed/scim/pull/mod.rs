@@ -11,7 +11,7 @@ use super::say::profile;
 use super::schema::{BadSchema, ENTERPRISE, Schemas};
 use super::user;
 use super::value::{self, Object};
-use crate::feed::list::{BadAccounts, Export, PEOPLE_MAX, Row};
+use crate::feed::list::{Answer, BadAccounts, Export, PEOPLE_MAX, Row};
 use crate::http::Client;
 use crate::{secret, tls};
 use countersign_policy::id::Role;
@@ -53,7 +53,7 @@ pub enum BadList {
 }
 
 /// Asks the server for everybody. `now` is when it is asked: what is said anywhere later is newer.
-pub fn read(settings: &ScimPull, now: Time) -> Result<Export, BadList> {
+pub fn read(settings: &ScimPull, now: Time) -> Result<Answer, BadList> {
     let unfit = |why: String| BadList::Settings(why);
     let token = secret::read(&settings.token_file).map_err(|bad| unfit(bad.to_string()))?;
     let roots = tls::roots(settings.ca_file.as_deref());
@@ -63,11 +63,13 @@ pub fn read(settings: &ScimPull, now: Time) -> Result<Export, BadList> {
     let schemas = Schemas::load()?;
     let filter = settings.filter.as_ref().map(|filter| utf8_percent_encode(filter, NON_ALPHANUMERIC).to_string());
     let path = filter.map_or_else(|| "/Users".to_owned(), |filter| format!("/Users?filter={filter}"));
-    // The groups first: who comes into one meanwhile has the role a night later, and not without being asked for.
-    let roles = match settings.groups.is_empty() {
+    // The groups first: who comes into one meanwhile has the role by the next reading.
+    let groups = match settings.groups.is_empty() {
         true => None,
-        false => Some(roles(&pages::read(&client, "/Groups", GROUPS_MAX)?, &settings.groups)),
+        false => Some(pages::read(&client, "/Groups", GROUPS_MAX)?),
     };
+    let notes = groups.as_ref().map_or_else(Vec::new, |groups| missing(groups, &settings.groups));
+    let roles = groups.map(|groups| roles(&groups, &settings.groups));
     let users = pages::read(&client, &path, PEOPLE_MAX)?;
     let rows: Result<Vec<Row>, BadList> = users
         .into_iter()
@@ -76,15 +78,27 @@ pub fn read(settings: &ScimPull, now: Time) -> Result<Export, BadList> {
             row.map_err(|reason| BadList::User { id, reason })
         })
         .collect();
-    Ok(Export::of_accounts(now, rows?)?)
+    Ok(Answer { export: Export::of_accounts(now, rows?)?, notes })
+}
+
+fn names(group: &Object) -> impl Iterator<Item = &str> {
+    ["displayName", "externalId"].into_iter().filter_map(|name| group.get(name)?.as_str())
+}
+
+/// The groups that the configuration names and the server does not have.
+fn missing(groups: &[(String, Object)], mapped: &BTreeMap<String, Role>) -> Vec<String> {
+    let there: BTreeSet<&str> = groups.iter().flat_map(|(_, group)| names(group)).collect();
+    let missing = mapped.iter().filter(|(name, _)| !there.contains(name.as_str()));
+    missing
+        .map(|(name, role)| format!("there is no group `{}`: nobody has the role {role} by it", shown(name, ID_SHOWN)))
+        .collect()
 }
 
 /// The roles of each member, by the ids of users.
 fn roles(groups: &[(String, Object)], mapped: &BTreeMap<String, Role>) -> BTreeMap<String, BTreeSet<Role>> {
     let mut roles: BTreeMap<String, BTreeSet<Role>> = BTreeMap::new();
     for (_, group) in groups {
-        let names = ["displayName", "externalId"].into_iter().filter_map(|name| group.get(name)?.as_str());
-        let given: BTreeSet<&Role> = names.filter_map(|name| mapped.get(name)).collect();
+        let given: BTreeSet<&Role> = names(group).filter_map(|name| mapped.get(name)).collect();
         let members = group.get("members").and_then(Value::as_array).into_iter().flatten();
         for member in members.filter_map(|member| member.get("value")?.as_str()) {
             if !given.is_empty() {
@@ -180,7 +194,10 @@ mod tests {
         };
         let senior = Role::new("senior").unwrap();
         let mapped = BTreeMap::from([("seniors".to_owned(), senior.clone())]);
-        let roles = roles(&[group("seniors", &["7", "8"]), group("others", &["9"])], &mapped);
+        let groups = [group("seniors", &["7", "8"]), group("others", &["9"])];
+        assert!(missing(&groups, &mapped).is_empty());
+        assert_eq!(missing(&groups[1..], &mapped), ["there is no group `seniors`: nobody has the role senior by it"]);
+        let roles = roles(&groups, &mapped);
         assert_eq!(roles, BTreeMap::from(["7", "8"].map(|id| (id.to_owned(), BTreeSet::from([senior.clone()])))));
     }
 }
