@@ -32,3 +32,19 @@ pub fn client(roots: &[u8]) -> Result<ClientConfig, String> {
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     Ok(config.map_err(|error| error.to_string())?.with_root_certificates(store).with_no_client_auth())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_an_authority_nobody_is_believed() {
+        let none = "there is no authority that could vouch for the server";
+        for roots in ["", "no PEM\n", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
+            assert_eq!(client(roots.as_bytes()).unwrap_err(), none, "{roots}");
+        }
+        assert!(client(b"-----BEGIN CERTIFICATE-----\n!\n").is_err());
+        let (file, _) = roots(Some(Path::new("missing.pem"))).unwrap_err();
+        assert_eq!(file, Path::new("missing.pem"));
+    }
+}

@@ -1,7 +1,6 @@
 //! Nightly lists, the brake, and the two people who decide.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-#[allow(dead_code, reason = "each test program uses its part")]
 mod common;
 
 use common::Room;
