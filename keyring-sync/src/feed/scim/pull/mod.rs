@@ -11,16 +11,23 @@ use super::say::profile;
 use super::schema::{BadSchema, ENTERPRISE, Schemas};
 use super::user;
 use super::value::{self, Object};
-use crate::feed::list::{Answer, BadAccounts, Export, PEOPLE_MAX, Row};
+use crate::feed::list::{Answer, BadAccounts, Export, FIELD_MAX, PEOPLE_MAX, Row};
 use crate::http::Client;
 use crate::{secret, tls};
 use countersign_policy::id::Role;
 use countersign_policy::text::shown;
 use countersign_policy::time::Time;
 use countersign_registry::ScimKind;
+use pages::{ID_MAX, List};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Users asked for at a time.
+const USERS_PAGE: usize = 100;
+
+/// Groups asked for at a time: one of twenty thousand members fills half of what is read at once.
+const GROUPS_PAGE: usize = 5;
 
 /// Groups of one server; those that give a role are a handful.
 const GROUPS_MAX: usize = 10_000;
@@ -64,49 +71,58 @@ pub fn read(settings: &ScimPull, now: Time) -> Result<Answer, BadList> {
     let filter = settings.filter.as_ref().map(|filter| utf8_percent_encode(filter, NON_ALPHANUMERIC).to_string());
     let path = filter.map_or_else(|| "/Users".to_owned(), |filter| format!("/Users?filter={filter}"));
     // The groups first: who comes into one meanwhile has the role by the next reading.
-    let groups = match settings.groups.is_empty() {
-        true => None,
-        false => Some(pages::read(&client, "/Groups", GROUPS_MAX)?),
-    };
-    let notes = groups.as_ref().map_or_else(Vec::new, |groups| missing(groups, &settings.groups));
-    let roles = groups.map(|groups| roles(&groups, &settings.groups));
-    let users = pages::read(&client, &path, PEOPLE_MAX)?;
-    let rows: Result<Vec<Row>, BadList> = users
-        .into_iter()
-        .map(|(id, user)| {
-            let row = row(&schemas, &id, &user, settings, roles.as_ref());
-            row.map_err(|reason| BadList::User { id, reason })
-        })
-        .collect();
-    Ok(Answer { export: Export::of_accounts(now, rows?)?, notes })
+    let mut groups = Groups::default();
+    if !settings.groups.is_empty() {
+        let list = List { path: "/Groups", page: GROUPS_PAGE, most: GROUPS_MAX };
+        pages::read(&client, list, &mut |_, group| groups.take(&group, &settings.groups))?;
+    }
+    let roles = (!settings.groups.is_empty()).then_some(&groups.roles);
+    let mut rows = Vec::new();
+    let list = List { path: &path, page: USERS_PAGE, most: PEOPLE_MAX };
+    pages::read(&client, list, &mut |id, user| {
+        let row = row(&schemas, id, &user, settings, roles);
+        rows.push(row.map_err(|reason| BadList::User { id: id.to_owned(), reason })?);
+        Ok(())
+    })?;
+    let notes = groups.missing(&settings.groups);
+    Ok(Answer { export: Export::of_accounts(now, rows)?, notes })
 }
 
-fn names(group: &Object) -> impl Iterator<Item = &str> {
-    ["displayName", "externalId"].into_iter().filter_map(|name| group.get(name)?.as_str())
+/// What the groups give that the configuration names.
+#[derive(Debug, Default, PartialEq)]
+struct Groups {
+    /// By the ids of users.
+    roles: BTreeMap<String, BTreeSet<Role>>,
+    /// Those that are there.
+    named: BTreeSet<String>,
 }
 
-/// The groups that the configuration names and the server does not have.
-fn missing(groups: &[(String, Object)], mapped: &BTreeMap<String, Role>) -> Vec<String> {
-    let there: BTreeSet<&str> = groups.iter().flat_map(|(_, group)| names(group)).collect();
-    let missing = mapped.iter().filter(|(name, _)| !there.contains(name.as_str()));
-    missing
-        .map(|(name, role)| format!("there is no group `{}`: nobody has the role {role} by it", shown(name, ID_SHOWN)))
-        .collect()
-}
-
-/// The roles of each member, by the ids of users.
-fn roles(groups: &[(String, Object)], mapped: &BTreeMap<String, Role>) -> BTreeMap<String, BTreeSet<Role>> {
-    let mut roles: BTreeMap<String, BTreeSet<Role>> = BTreeMap::new();
-    for (_, group) in groups {
-        let given: BTreeSet<&Role> = names(group).filter_map(|name| mapped.get(name)).collect();
-        let members = group.get("members").and_then(Value::as_array).into_iter().flatten();
-        for member in members.filter_map(|member| member.get("value")?.as_str()) {
-            if !given.is_empty() {
-                roles.entry(member.to_owned()).or_default().extend(given.iter().map(|role| (*role).clone()));
+impl Groups {
+    fn take(&mut self, group: &Object, mapped: &BTreeMap<String, Role>) -> Result<(), BadList> {
+        let names = ["displayName", "externalId"].into_iter().filter_map(|name| group.get(name)?.as_str());
+        for (name, role) in names.filter_map(|name| mapped.get_key_value(name)) {
+            self.named.insert(name.clone());
+            let members = group.get("members").and_then(Value::as_array).into_iter().flatten();
+            // No user has a longer id.
+            let ids = members.filter_map(|member| member.get("value")?.as_str()).filter(|id| id.len() <= ID_MAX);
+            for member in ids {
+                if self.roles.len() >= PEOPLE_MAX && !self.roles.contains_key(member) {
+                    return Err(BadList::Odd(format!("its groups have more than {PEOPLE_MAX} members")));
+                }
+                self.roles.entry(member.to_owned()).or_default().insert(role.clone());
             }
         }
+        Ok(())
     }
-    roles
+
+    /// The groups that the configuration names and the server does not have.
+    fn missing(&self, mapped: &BTreeMap<String, Role>) -> Vec<String> {
+        let missing = mapped.iter().filter(|(name, _)| !self.named.contains(*name));
+        let say = |(name, role): (&String, &Role)| {
+            format!("there is no group `{}`: nobody has the role {role} by it", shown(name, ID_SHOWN))
+        };
+        missing.map(say).collect()
+    }
 }
 
 fn row(
@@ -123,6 +139,9 @@ fn row(
     let mut row = Row::of_account(person, active);
     if settings.profile {
         let profile = profile(&document);
+        if profile.name.as_ref().is_some_and(|name| name.len() > FIELD_MAX) {
+            return Err(format!("the name is longer than {FIELD_MAX} bytes"));
+        }
         row.name = profile.name;
         row.email = primary(&document).or_else(|| profile.emails.into_iter().flatten().next());
     }
@@ -190,14 +209,16 @@ mod tests {
     fn roles_come_by_the_groups_that_are_mapped() {
         let group = |name: &str, members: &[&str]| {
             let members: Vec<Value> = members.iter().map(|id| json!({"value": id})).collect();
-            (name.to_owned(), json!({"displayName": name, "members": members}).as_object().unwrap().clone())
+            json!({"displayName": name, "members": members}).as_object().unwrap().clone()
         };
         let senior = Role::new("senior").unwrap();
         let mapped = BTreeMap::from([("seniors".to_owned(), senior.clone())]);
-        let groups = [group("seniors", &["7", "8"]), group("others", &["9"])];
-        assert!(missing(&groups, &mapped).is_empty());
-        assert_eq!(missing(&groups[1..], &mapped), ["there is no group `seniors`: nobody has the role senior by it"]);
-        let roles = roles(&groups, &mapped);
-        assert_eq!(roles, BTreeMap::from(["7", "8"].map(|id| (id.to_owned(), BTreeSet::from([senior.clone()])))));
+        let mut groups = Groups::default();
+        groups.take(&group("others", &["9"]), &mapped).unwrap();
+        assert_eq!(groups.missing(&mapped), ["there is no group `seniors`: nobody has the role senior by it"]);
+        groups.take(&group("seniors", &["7", "8"]), &mapped).unwrap();
+        assert!(groups.missing(&mapped).is_empty());
+        let wanted = ["7", "8"].map(|id| (id.to_owned(), BTreeSet::from([senior.clone()])));
+        assert_eq!(groups.roles, BTreeMap::from(wanted));
     }
 }

@@ -1,15 +1,12 @@
 //! A list of resources, page by page (RFC 7644, section 3.4.2.4), and the proof that it came whole.
 
-use super::BadList;
+use super::{BadList, ID_SHOWN};
 use crate::feed::scim::value::Object;
 use crate::http::{Client, Trouble};
 use countersign_policy::text::shown;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
-
-/// Resources asked for at a time; servers give fewer where they please.
-const PAGE: usize = 100;
 
 /// Attempts for one page: an identity provider that is asked quickly answers 429 for a while.
 const ATTEMPTS: u32 = 4;
@@ -20,18 +17,32 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// The whole list. Two hundred thousand users in pages of a hundred are two thousand answers.
 const READING_MAX: Duration = Duration::from_secs(15 * 60);
 
-/// Characters of a resource's id that a message repeats.
-const ID_SHOWN: usize = 80;
+/// Bytes of a resource's id: a UUID has 36.
+pub const ID_MAX: usize = 256;
 
-/// Every resource of a list, each with an id of its own and as many as the server says that there are.
-pub fn read(client: &Client, path: &str, most: usize) -> Result<Vec<(String, Object)>, BadList> {
+/// A list to be read.
+#[derive(Clone, Copy, Debug)]
+pub struct List<'l> {
+    pub path: &'l str,
+    /// Resources asked for at a time; servers give fewer where they please.
+    pub page: usize,
+    pub most: usize,
+}
+
+/// Hands over every resource of a list, each with an id of its own and as many as the server says that there are. One
+/// page is held at a time.
+pub fn read(
+    client: &Client,
+    List { path, page, most }: List<'_>,
+    each: &mut dyn FnMut(&str, Object) -> Result<(), BadList>,
+) -> Result<(), BadList> {
     let until = Instant::now() + READING_MAX;
-    let (mut all, mut seen) = (Vec::new(), BTreeSet::new());
+    let mut seen: BTreeSet<String> = BTreeSet::new();
     let mut said: Option<usize> = None;
     loop {
         let join = if path.contains('?') { '&' } else { '?' };
-        let page =
-            Page::read(fetch(client, &format!("{path}{join}startIndex={}&count={PAGE}", all.len() + 1), until)?)?;
+        let path = format!("{path}{join}startIndex={}&count={page}", seen.len() + 1);
+        let page = Page::read(fetch(client, &path, until)?)?;
         match said {
             Some(before) if before != page.total => {
                 return Err(BadList::Odd(format!(
@@ -47,26 +58,27 @@ pub fn read(client: &Client, path: &str, most: usize) -> Result<Vec<(String, Obj
                 page.total
             )));
         }
-        if page.start.is_some_and(|start| start != all.len() as u64 + 1) && !page.resources.is_empty() {
+        if page.start.is_some_and(|start| start != seen.len() as u64 + 1) && !page.resources.is_empty() {
             return Err(BadList::Odd("it answers with another page than it was asked for".to_owned()));
         }
         let empty = page.resources.is_empty();
         for resource in page.resources {
-            let id = resource.get("id").and_then(Value::as_str).filter(|id| !id.is_empty());
+            let id = resource.get("id").and_then(Value::as_str).filter(|id| !id.is_empty() && id.len() <= ID_MAX);
             let id = id.ok_or_else(|| BadList::Odd("it lists a resource without an id".to_owned()))?.to_owned();
-            if !seen.insert(id.clone()) {
+            if seen.contains(&id) {
                 return Err(BadList::Odd(format!("it lists {} twice", shown(&id, ID_SHOWN))));
             }
-            all.push((id, resource));
+            each(&id, resource)?;
+            seen.insert(id);
         }
-        if all.len() > page.total {
-            return Err(BadList::Count { said: page.total, found: all.len(), more: true });
+        if seen.len() > page.total {
+            return Err(BadList::Count { said: page.total, found: seen.len(), more: true });
         }
-        if all.len() == page.total {
-            return Ok(all);
+        if seen.len() == page.total {
+            return Ok(());
         }
         if empty {
-            return Err(BadList::Count { said: page.total, found: all.len(), more: false });
+            return Err(BadList::Count { said: page.total, found: seen.len(), more: false });
         }
     }
 }
