@@ -21,14 +21,30 @@ pub fn roots(file: Option<&Path>) -> Result<Vec<u8>, (PathBuf, std::io::Error)> 
 /// Believes servers that one of these authorities vouches for, and nobody else.
 pub fn client(roots: &[u8]) -> Result<ClientConfig, String> {
     let mut store = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(roots) {
-        let certificate = certificate.map_err(|error| format!("the authorities are no PEM: {error:?}"))?;
-        store.add(certificate).map_err(|error| format!("an authority cannot be used: {error}"))?;
-    }
+    let certificates: Result<Vec<CertificateDer<'_>>, _> = CertificateDer::pem_slice_iter(roots).collect();
+    let certificates = certificates.map_err(|error| format!("the authorities are no PEM: {error:?}"))?;
+    // Systems keep authorities of kinds that are believed no more: without them fewer servers are believed.
+    store.add_parsable_certificates(certificates);
     if store.is_empty() {
         return Err("there is no authority that could vouch for the server".to_owned());
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
     Ok(config.map_err(|error| error.to_string())?.with_root_certificates(store).with_no_client_auth())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_an_authority_nobody_is_believed() {
+        let none = "there is no authority that could vouch for the server";
+        for roots in ["", "no PEM\n", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
+            assert_eq!(client(roots.as_bytes()).unwrap_err(), none, "{roots}");
+        }
+        assert!(client(b"-----BEGIN CERTIFICATE-----\n!\n").is_err());
+        let (file, _) = roots(Some(Path::new("missing.pem"))).unwrap_err();
+        assert_eq!(file, Path::new("missing.pem"));
+    }
 }

@@ -4,7 +4,7 @@ use super::{Context, now};
 use crate::config::Config;
 use crate::life::{Degraded, Life};
 use crate::report::{Failure, Report};
-use crate::sources::Settings;
+use crate::sources::{Pull, Settings};
 use countersign_policy::id::Source;
 use countersign_policy::time::Time;
 use countersign_registry::{StoreError, Tables};
@@ -31,7 +31,9 @@ pub(super) fn known<'c>(config: &'c Config, tables: &Tables<'_>, at: Time) -> Re
 /// `signals, scim`
 fn kinds(settings: &Settings) -> Vec<&'static str> {
     let kinds = [
-        (settings.csv.is_some(), "csv"),
+        (matches!(settings.pull, Some(Pull::Csv(_))), "csv"),
+        (matches!(settings.pull, Some(Pull::Ldap(_))), "ldap"),
+        (matches!(settings.pull, Some(Pull::Scim(_))), "scim_pull"),
         (settings.scim.is_some(), "scim"),
         (settings.signals.is_some(), "signals"),
         (settings.webhook.is_some(), "webhook"),

@@ -113,8 +113,8 @@ impl ForgeConfig {
                 let password = self.password_file.as_ref().map(|file| self.secret(file)).transpose()?;
                 let basic = |password: String| ("authorization", format!("Basic {}", STANDARD.encode(password)));
                 let with_password = password.map(|password| client("/api/v1", basic(password))).transpose()?;
-                let with_token = client("/api/v1", ("authorization", format!("token {token}")))?;
-                Box::new(Gitea::new(with_token, with_password))
+                let token = ("authorization", format!("token {token}"));
+                Box::new(Gitea::new(client("/api/v1", token.clone())?, client("", token)?, with_password))
             }
             Kind::GitLab => Box::new(GitLab::new(client("/api/v4", ("private-token", token))?)),
             Kind::Ghes => Box::new(Ghes::new(client("/api/v3", ("authorization", format!("token {token}")))?)),

@@ -1,13 +1,15 @@
 //! What offboarding does on the forges. Each of them is asked what still works, told to end it, and asked again: an
-//! answer of success proves nothing.
+//! answer of success proves nothing. And the keys that people gave them, for a first import.
 
 pub mod config;
 mod ghes;
 mod gitea;
 mod gitlab;
+mod keys;
 
 pub use crate::http::Trouble;
 pub use config::{BadForge, ForgeConfig, ForgeName, Kind};
+pub use keys::{Keys, PublicKey};
 
 /// One way into a forge that must end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,6 +56,9 @@ pub trait Forge: Send + Sync {
 
     /// Ends what works. Whether it did is for [`Forge::look`] to say.
     fn cut(&self, login: &str, step: Step) -> Result<(), Trouble>;
+
+    /// The keys that commits of the account may be signed with; `None`: there is no such account.
+    fn keys(&self, login: &str) -> Result<Option<Keys>, Trouble>;
 }
 
 /// Ends one way in and reads back whether it ended.
@@ -90,6 +95,10 @@ mod tests {
 
         fn cut(&self, _: &str, _: Step) -> Result<(), Trouble> {
             self.cut.clone()
+        }
+
+        fn keys(&self, _: &str) -> Result<Option<Keys>, Trouble> {
+            Ok(None)
         }
     }
 

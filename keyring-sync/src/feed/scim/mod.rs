@@ -13,6 +13,7 @@ mod error;
 mod filter;
 mod group;
 mod patch;
+pub mod pull;
 mod query;
 mod resource;
 mod say;
