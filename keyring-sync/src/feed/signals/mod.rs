@@ -69,6 +69,8 @@ impl Receivers {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Told {
     Taken,
+    /// Before.
+    Known,
     Refused(Refusal),
     Held(String),
     /// Nothing is wrong with it; it may come again.
@@ -140,6 +142,7 @@ impl Receiver {
 fn told(answer: Answer) -> Told {
     match answer {
         Answer::Taken => Told::Taken,
+        Answer::Known => Told::Known,
         Answer::Refused(refusal) => Told::Refused(refusal),
         Answer::Held(cause) => Told::Held(cause),
     }
@@ -148,7 +151,7 @@ fn told(answer: Answer) -> Told {
 /// For a transmitter that is polled: what is not settled stays with it.
 fn outcome(told: Told) -> Outcome {
     match told {
-        Told::Taken => Outcome::Durable,
+        Told::Taken | Told::Known => Outcome::Durable,
         Told::Refused(refusal) => Outcome::Refused(refusal),
         Told::Held(_) | Told::Later(_) | Told::Panicked => Outcome::Kept,
     }

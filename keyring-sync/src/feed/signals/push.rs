@@ -3,7 +3,7 @@
 use super::receive::{Code, Refusal};
 use super::set::SET_MAX;
 use super::Told;
-use crate::serve::{Caller, Shared};
+use crate::serve::{Caller, Shared, Unchanged};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Extension, Path, State};
@@ -52,6 +52,7 @@ async fn push(
     let told = receiver.take(&shared, token.trim_ascii_end().to_owned(), None).await;
     match told {
         Told::Taken => StatusCode::ACCEPTED.into_response(),
+        Told::Known => (Extension(Unchanged), StatusCode::ACCEPTED).into_response(),
         Told::Refused(refusal) => refused(StatusCode::BAD_REQUEST, &refusal),
         Told::Held(cause) => {
             let reason = format!("held back, and staged until two people decide (keyring-sync staged list): {cause}");

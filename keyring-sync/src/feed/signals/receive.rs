@@ -70,6 +70,8 @@ impl Refusal {
 pub enum Answer {
     /// It is durable, and need not come again.
     Taken,
+    /// It was taken before.
+    Known,
     Refused(Refusal),
     /// Two people have to decide; the transmitter keeps it meanwhile.
     Held(String),
@@ -125,7 +127,7 @@ pub fn receive(
             )));
         }
         if known.outcome.is_final() {
-            return Ok(Answer::Taken);
+            return Ok(Answer::Known);
         }
     } else {
         door.tables().heard_source(source, door.now())?;
@@ -330,7 +332,7 @@ impl Task<'_, '_> {
 
     fn look_at_keys(&self, person: &PersonId) -> String {
         format!(
-            "look at the keys of {person}: keyring-sync key list {person}; for each that may be in other hands \
+            "look at the keys of {person} (keyring-sync person show {person}); for each that may be in other hands \
              keyring-sync key revoke FINGERPRINT --reason compromised --since TIME; then keyring-sync signals settle {}",
             self.id
         )

@@ -4,10 +4,10 @@
 use super::client::Client;
 use super::config::{Poll, Verification};
 use super::poll::{self, Conversation, Outcome};
-use super::{Receiver, outcome};
+use super::{Receiver, Told, outcome};
 use crate::http::Trouble;
 use crate::secret;
-use crate::serve::{Shared, now};
+use crate::serve::{Ended, Shared, now};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -82,7 +82,15 @@ async fn fetch(shared: Arc<Shared>, receiver: Arc<Receiver>, settings: Poll) {
         let (mut kept, nothing_new) = (0_usize, jtis.is_subset(&before));
         before = jtis;
         for (jti, token) in answer.sets {
+            let received = Instant::now();
             let told = receiver.take(&shared, text(token), Some(jti.clone())).await;
+            let ended = match &told {
+                Told::Taken => Ended::Changed(received.elapsed()),
+                Told::Known => Ended::Read,
+                Told::Refused(_) => Ended::Rejected,
+                Told::Held(_) | Told::Later(_) | Told::Panicked => Ended::Failed,
+            };
+            shared.metrics.request(&receiver.source, ended, now());
             tracing::info!(source = %receiver.source, jti = countersign_policy::text::shown(&jti, 80), ?told, "security event");
             let outcome = outcome(told);
             kept += usize::from(outcome == Outcome::Kept);
