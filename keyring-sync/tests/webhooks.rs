@@ -89,7 +89,13 @@ struct Sender<'r> {
 
 impl<'r> Sender<'r> {
     /// Writes the configuration, with a source called like its kind.
-    fn configure(room: &'r Room, kind: &str, settings: serde_json::Map<String, Value>, secrets: &[String], more: &str) -> Self {
+    fn configure(
+        room: &'r Room,
+        kind: &str,
+        settings: serde_json::Map<String, Value>,
+        secrets: &[String],
+        more: &str,
+    ) -> Self {
         let mut webhook = settings;
         webhook.insert("kind".to_owned(), json!(kind));
         let files: Vec<String> = (0..secrets.len()).map(|number| format!("{kind}.secret{number}")).collect();
@@ -156,7 +162,9 @@ impl<'r> Sender<'r> {
             "standard" => {
                 let signed = format!("{id}.{at}.{signed}");
                 let signature = match secret.strip_prefix("whsec_") {
-                    Some(key) => format!("v1,{}", self.mac("sha256", &STANDARD.decode(key).unwrap(), signed.as_bytes())),
+                    Some(key) => {
+                        format!("v1,{}", self.mac("sha256", &STANDARD.decode(key).unwrap(), signed.as_bytes()))
+                    }
                     None => {
                         let script = "openssl pkeyutl -sign -rawin -inkey ed25519.pem -in INPUT | base64 -w0";
                         format!("v1a,{}", self.openssl(signed.as_bytes(), script))
@@ -226,11 +234,12 @@ fn events(room: &Room, id: &str) -> Vec<String> {
     shown["events"].as_array().unwrap().iter().map(|event| event["type"].as_str().unwrap().to_owned()).collect()
 }
 
-/// A registry of active people.
+/// A registry of active people who have something to lose.
 fn hire(room: &Room, persons: &[&str]) {
     let line = |person: &&str| {
         format!(
-            "{{\"id\":\"h-{person}\",\"source\":\"hr\",\"person\":\"{person}\",\"type\":\"hired\"}}\n\
+            "{{\"id\":\"h-{person}\",\"source\":\"hr\",\"person\":\"{person}\",\"type\":\"hired\",\
+             \"data\":{{\"accounts\":[\"gitea:{person}\"]}}}}\n\
              {{\"id\":\"a-{person}\",\"source\":\"hr\",\"person\":\"{person}\",\"type\":\"activated\"}}\n"
         )
     };
@@ -398,11 +407,13 @@ fn what_is_large_slow_or_forged_ends_nothing() {
     let room = Room::new();
     hire(&room, &["E1"]);
     let (sender, service) = bobs(&room, "");
-    let large = json!({"type": "employee.left", "triggeredAt": "x".repeat(1 << 20), "data": {"employeeId": "E1"}}).to_string();
+    let large =
+        json!({"type": "employee.left", "triggeredAt": "x".repeat(1 << 20), "data": {"employeeId": "E1"}}).to_string();
     assert_eq!(sender.send(&service, &large, Sign::Good, "").status, 413);
     // A request that never comes to its end holds up nobody.
     let mut slow = TcpStream::connect(service.address).unwrap();
-    slow.write_all(b"POST /webhooks/hibob HTTP/1.1\r\nHost: x\r\nBob-Signature: AAAA\r\nContent-Length: 100\r\n\r\n{").unwrap();
+    slow.write_all(b"POST /webhooks/hibob HTTP/1.1\r\nHost: x\r\nBob-Signature: AAAA\r\nContent-Length: 100\r\n\r\n{")
+        .unwrap();
     let body = bob("E1", "employee.left", 1);
     let attempts: Vec<u16> = {
         let forged = sender.prove(&body, Sign::Forged, "");
@@ -429,7 +440,8 @@ fn a_flood_waits_for_two_people_and_is_answered_once_they_decided() {
     let persons: Vec<String> = (0..30).map(|number| format!("E{number}")).collect();
     hire(&room, &persons.iter().map(String::as_str).collect::<Vec<_>>());
     let (sender, service) = bobs(&room, "");
-    let left = |number: u32| sender.send(&service, &bob(&format!("E{number}"), "employee.left", number), Sign::Good, "");
+    let left =
+        |number: u32| sender.send(&service, &bob(&format!("E{number}"), "employee.left", number), Sign::Good, "");
     let first_held = (0..20).find(|number| left(*number).status == 503).unwrap();
     assert!(first_held >= 10, "ten pass: {first_held}");
     let held = [first_held, first_held + 1];
@@ -548,7 +560,10 @@ fn a_secret_that_cannot_be_read_stops_the_service() {
     let room = Room::new();
     Sender::configure(&room, "hibob", serde_json::Map::new(), &["short".to_owned()], "");
     let said = room.run(&["serve"]);
-    assert!(said.contains("sources: hibob: webhook:") && said.contains("at least 16") && said.ends_with("= 2\n"), "{said}");
+    assert!(
+        said.contains("sources: hibob: webhook:") && said.contains("at least 16") && said.ends_with("= 2\n"),
+        "{said}"
+    );
     std::fs::remove_file(room.path("hibob.secret0")).unwrap();
     let said = room.run(&["serve"]);
     assert!(said.contains("hibob.secret0") && said.ends_with("= 2\n"), "{said}");

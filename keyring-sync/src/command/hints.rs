@@ -55,8 +55,10 @@ fn list(context: &Context) -> Result<Report, Failure> {
             hint.source,
             hint.received_at
         ));
-        json.push(json!({"person": hint.person, "name": name, "state": state, "source": hint.source, "said": hint.said,
-            "at_once": hint.at_once, "event": hint.event, "received_at": hint.received_at}));
+        json.push(
+            json!({"person": hint.person, "name": name, "state": state, "source": hint.source, "said": hint.said,
+            "at_once": hint.at_once, "event": hint.event, "received_at": hint.received_at}),
+        );
         persons.insert(hint.person);
     }
     if persons.is_empty() {
@@ -81,7 +83,10 @@ fn decide(context: &Context, decision: &Decision, outcome: HintOutcome) -> Resul
     hints.retain(|row| row.outcome != Some(outcome));
     let Some(first) = hints.first() else {
         let of = decision.source.as_ref().map_or(String::new(), |source| format!(" of {source}"));
-        return Err(Failure::No(format!("no hint{of} about {} is open: keyring-sync hints list names them", person.id)));
+        return Err(Failure::No(format!(
+            "no hint{of} about {} is open: keyring-sync hints list names them",
+            person.id
+        )));
     };
     match outcome {
         HintOutcome::Confirmed => terminate(&mut task, first, &by, &decision.reason)?,

@@ -105,7 +105,8 @@ async fn admit(State(guard): State<Arc<Guard>>, request: Request, next: Next) ->
         Err(error) => error.into_response(),
     };
     let status = response.status();
-    let unchanged = method.is_safe() || path.ends_with("/.search") || response.extensions().get::<Unchanged>().is_some();
+    let unchanged =
+        method.is_safe() || path.ends_with("/.search") || response.extensions().get::<Unchanged>().is_some();
     let ended = match status.as_u16() {
         500.. => Ended::Failed,
         400.. => Ended::Rejected,

@@ -8,8 +8,7 @@ use keyring_sync::feed::webhook::config::{Kind, PersonIdFrom};
 use keyring_sync::feed::webhook::{Secrets, event, read, verify};
 use libfuzzer_sys::fuzz_target;
 
-const KINDS: [Kind; 6] =
-    [Kind::Standard, Kind::BambooHr, Kind::HiBob, Kind::Personio, Kind::Rippling, Kind::Gusto];
+const KINDS: [Kind; 6] = [Kind::Standard, Kind::BambooHr, Kind::HiBob, Kind::Personio, Kind::Rippling, Kind::Gusto];
 
 /// Those of the published vector, in the seed `standard-vector`.
 const STANDARD: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";

@@ -21,7 +21,9 @@ pub struct DeliveryRow {
 impl Tables<'_> {
     pub fn add_delivery(&self, delivery: &DeliveryRow) -> Result<(), StoreError> {
         self.connection
-            .prepare_cached("INSERT INTO delivery (source, id, sha256, restores, received_at) VALUES (?1, ?2, ?3, ?4, ?5)")?
+            .prepare_cached(
+                "INSERT INTO delivery (source, id, sha256, restores, received_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
             .execute(params![
                 delivery.source.as_str(),
                 delivery.id,
@@ -51,7 +53,8 @@ impl Tables<'_> {
 
     /// Forgets what was received before then; nobody repeats it any more.
     pub fn prune_deliveries(&self, before: Time) -> Result<usize, StoreError> {
-        let mut statement = self.connection.prepare_cached("DELETE FROM delivery WHERE restores = 0 AND received_at < ?1")?;
+        let mut statement =
+            self.connection.prepare_cached("DELETE FROM delivery WHERE restores = 0 AND received_at < ?1")?;
         Ok(statement.execute([before.unix_millis()])?)
     }
 }

@@ -84,9 +84,7 @@ pub fn read(body: &[u8], person_id: PersonIdFrom) -> Result<Notice, Unreadable> 
 fn of_employee(one: &Employee, person_id: PersonIdFrom) -> Result<Option<Said>, Unreadable> {
     let changed: Vec<String> = one.changed.iter().map(|name| plain(name)).collect();
     let fields: BTreeMap<String, String> = match &one.fields {
-        Value::Object(fields) => {
-            fields.iter().filter_map(|(name, value)| Some((plain(name), text(value)?))).collect()
-        }
+        Value::Object(fields) => fields.iter().filter_map(|(name, value)| Some((plain(name), text(value)?))).collect(),
         _ => BTreeMap::new(),
     };
     let word = match plain(&one.action).as_str() {
@@ -163,7 +161,11 @@ mod tests {
         assert!(check(MADE, "1790000000", b"{}", 1_790_000_300).is_ok());
         assert_eq!(check(MADE, "1790000000", b"{}", 1_790_000_301), Err(Refused::Late));
         assert_eq!(check(MADE, "1790000001", b"{}", 1_790_000_001), Err(Refused::Forged));
-        assert_eq!(check(MADE, "0", b"{}179000000", 0), Err(Refused::Late), "a boundary moved makes it old");
+        assert_eq!(
+            check(MADE, "0", b"{}179000000", 1_790_000_000),
+            Err(Refused::Late),
+            "a boundary moved makes it old"
+        );
         assert_eq!(check(MADE, "1790000000", b"{ }", 1_790_000_000), Err(Refused::Forged));
         assert_eq!(check("zz", "1790000000", b"{}", 1_790_000_000), Err(Refused::Malformed(SIGNATURE)));
         assert_eq!(check(MADE, "", b"{}", 1_790_000_000), Err(Refused::Malformed(TIMESTAMP)));
@@ -205,7 +207,10 @@ mod tests {
         assert_eq!(fields(r#""status""#, r#""status":"Inaktiv""#), left("Status: Inaktiv"), "in any language");
         assert_eq!(fields(r#""Status""#, r#""Status":null"#), left("Status changed"));
         assert_eq!(
-            fields(r#""Employment Status: Date","Employment Status""#, r#""Employment Status":"Terminated","Status":"Active""#),
+            fields(
+                r#""Employment Status: Date","Employment Status""#,
+                r#""Employment Status":"Terminated","Status":"Active""#
+            ),
             left("Employment Status: Terminated")
         );
         assert_eq!(fields(r#""Employment Status""#, r#""Employment Status":"Full-Time","Status":"Active""#), vec![]);
@@ -216,7 +221,8 @@ mod tests {
     #[test]
     fn a_person_is_called_as_the_source_is_told_to() {
         let body = |fields: &str| format!(r#"{{"employees":[{{"id":7,"action":"Deleted","fields":{fields}}}]}}"#);
-        let employee = |fields: &str, from| Ok::<_, Unreadable>(read(body(fields).as_bytes(), from)?.said[0].employee.clone());
+        let employee =
+            |fields: &str, from| Ok::<_, Unreadable>(read(body(fields).as_bytes(), from)?.said[0].employee.clone());
         assert_eq!(employee("[]", PersonIdFrom::EmployeeId), Ok("7".to_owned()));
         assert_eq!(employee(r#"{"Employee #":"E1"}"#, PersonIdFrom::EmployeeNumber), Ok("E1".to_owned()));
         assert_eq!(employee(r#"{"employeeNumber":12}"#, PersonIdFrom::EmployeeNumber), Ok("12".to_owned()));

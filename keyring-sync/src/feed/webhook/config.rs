@@ -116,7 +116,9 @@ impl Webhook {
             }
         }
         if kind == Kind::Standard && (person_id != PersonIdFrom::EmployeeId || !prefix.is_empty()) {
-            return Err("webhook: standard events name persons as they are called here: no person_id, no prefix".to_owned());
+            return Err(
+                "webhook: standard events name persons as they are called here: no person_id, no prefix".to_owned()
+            );
         }
         if person_id == PersonIdFrom::EmployeeNumber && kind != Kind::BambooHr {
             return Err(format!("webhook: {name} posts no employee number: person_id is employee_id or account"));
@@ -133,9 +135,12 @@ impl Webhook {
         let mut secrets = Secrets::default();
         for file in &self.secret_files {
             let mut text = String::new();
-            let read = std::fs::File::open(file).and_then(|file| file.take(SECRET_FILE_MAX + 1).read_to_string(&mut text));
+            let read =
+                std::fs::File::open(file).and_then(|file| file.take(SECRET_FILE_MAX + 1).read_to_string(&mut text));
             match read {
-                Ok(_) => secrets.add(self.kind, &text).map_err(|error: BadSecret| format!("{}: {error}", file.display()))?,
+                Ok(_) => {
+                    secrets.add(self.kind, &text).map_err(|error: BadSecret| format!("{}: {error}", file.display()))?
+                }
                 // The secret of Gusto comes with its first request.
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound && self.kind == Kind::Gusto => {}
                 Err(error) => return Err(format!("{}: {error}", file.display())),

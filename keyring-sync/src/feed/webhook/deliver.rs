@@ -254,21 +254,14 @@ struct About<'t> {
 }
 
 impl<'t> About<'t> {
-    fn new(
-        task: &Task<'t>,
-        door: &Door<'_>,
-        person: PersonId,
-        said: &'t Said,
-        id: String,
-    ) -> Result<Self, StoreError> {
+    fn new(task: &Task<'t>, door: &Door<'_>, person: PersonId, said: &'t Said, id: String) -> Result<Self, StoreError> {
         let now = door.now();
         let mut own = door.events_of(&person)?;
         own.retain(|event| &event.source == task.source);
         let after = own.iter().map(|event| event.asserted_at.plus(Duration::from_millis(1))).max();
         let at = said.at.map_or_else(|| after.map_or(now, |after| after.max(now)), |at| at.min(now));
-        let returns = |event: &Event| {
-            matches!(event.claim, Claim::TerminationCancelled | Claim::Reinstated | Claim::Rehired(_))
-        };
+        let returns =
+            |event: &Event| matches!(event.claim, Claim::TerminationCancelled | Claim::Reinstated | Claim::Rehired(_));
         let outdated = own.iter().any(|event| returns(event) && event.asserted_at > at);
         let hints = task.hints_of(door, &person)?;
         let hints = hints.into_iter().filter_map(|row| {
@@ -353,31 +346,4 @@ impl<'t> About<'t> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn id(notice: Notice, verified: Verified, body: &[u8], now: i64) -> String {
-        Delivery::new(verified, Content::Notice(notice), body).id(Time::from_unix_seconds(now))
-    }
-
-    fn notice(id: Option<&str>, dated: bool) -> Notice {
-        Notice::new(id.map(str::to_owned), dated, Vec::new()).unwrap()
-    }
-
-    #[test]
-    fn a_repeated_delivery_has_the_same_name_and_another_has_another() {
-        let unsigned = Verified::default;
-        let signed = |at: i64| Verified { id: None, signed_at: Some(Time::from_unix_seconds(at)) };
-        assert_eq!(id(notice(Some("u1"), true), signed(7), b"a", 0), "u1");
-        assert_eq!(id(notice(Some("u1"), true), Verified { id: Some("m1".into()), signed_at: None }, b"a", 0), "m1");
-        // The body says when: it is the same one however often it is signed anew.
-        assert_eq!(id(notice(None, true), signed(7), b"a", 0), id(notice(None, true), signed(8), b"a", 9999));
-        assert_ne!(id(notice(None, true), unsigned(), b"a", 0), id(notice(None, true), unsigned(), b"b", 0));
-        // It does not: what was signed later is said anew.
-        assert_eq!(id(notice(None, false), signed(7), b"a", 0), id(notice(None, false), signed(7), b"a", 9999));
-        assert_ne!(id(notice(None, false), signed(7), b"a", 0), id(notice(None, false), signed(8), b"a", 0));
-        // Nothing says when: repetitions are those within five minutes.
-        assert_eq!(id(notice(None, false), unsigned(), b"a", 300), id(notice(None, false), unsigned(), b"a", 599));
-        assert_ne!(id(notice(None, false), unsigned(), b"a", 599), id(notice(None, false), unsigned(), b"a", 600));
-    }
-}
+mod tests;

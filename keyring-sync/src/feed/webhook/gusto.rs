@@ -19,7 +19,8 @@ const TOKEN_CHARACTERS: usize = 36;
 pub fn verify(headers: &HeaderMap, body: &[u8], secrets: &Secrets) -> Result<Verified, Refused> {
     let text = header(headers, SIGNATURE)?;
     // Its pages name the digest and not how it is written; by their lengths hex and base64 are told apart.
-    let signature = hex::decode(text).ok().or_else(|| STANDARD.decode(text).ok()).ok_or(Refused::Malformed(SIGNATURE))?;
+    let signature =
+        hex::decode(text).ok().or_else(|| STANDARD.decode(text).ok()).ok_or(Refused::Malformed(SIGNATURE))?;
     if secrets.verify_hmac(HMAC_SHA256, &[body], &signature) { Ok(Verified::default()) } else { Err(Refused::Forged) }
 }
 
@@ -81,7 +82,10 @@ mod tests {
     const TOKEN: &str = "6590f590-3dba-495e-9bea-c361e1e2efc0";
 
     /// Made with `printf '%s' '{}' | openssl dgst -sha256 -hmac 6590f590-3dba-495e-9bea-c361e1e2efc0`, in hex and base64.
-    const MADE: [&str; 2] = ["6b85bad1815796e3b64cfe7acfbc4e2aafc3c101de4b47c114254c69794cc57e", "a4W60YFXluO2TP56z7xOKq/DwQHeS0fBFCVMaXlMxX4="];
+    const MADE: [&str; 2] = [
+        "6b85bad1815796e3b64cfe7acfbc4e2aafc3c101de4b47c114254c69794cc57e",
+        "a4W60YFXluO2TP56z7xOKq/DwQHeS0fBFCVMaXlMxX4=",
+    ];
 
     #[test]
     fn the_body_is_signed_with_the_verification_token() {
@@ -100,7 +104,13 @@ mod tests {
     fn an_offered_token_is_a_token_and_nothing_else() {
         let offer = |token: &str| offered_token(format!(r#"{{"verification_token":"{token}"}}"#).as_bytes());
         assert_eq!(offer(TOKEN).as_deref(), Some(TOKEN));
-        for bad in ["", "6590f590", &format!("{TOKEN}0"), "6590f590-3dba-495e-9bea-c361e1e2efg0", "../../../../../../../../../../etc/pass"] {
+        for bad in [
+            "",
+            "6590f590",
+            &format!("{TOKEN}0"),
+            "6590f590-3dba-495e-9bea-c361e1e2efg0",
+            "../../../../../../../../../../etc/pass",
+        ] {
             assert_eq!(offer(bad), None, "{bad}");
         }
         assert_eq!(offered_token(br#"{"verification_token":"6590f590-3dba-495e-9bea-c361e1e2efc0","uuid":"x"}"#), None);

@@ -19,7 +19,10 @@ pub fn verify(headers: &HeaderMap, body: &[u8], secrets: &Secrets) -> Result<Ver
 
 /// What HiBob sends to see whether somebody listens, before anything else and unsigned. It asks for nothing.
 pub fn is_ping(body: &[u8]) -> bool {
-    matches!(body.trim_ascii(), b"Ping test" | b"\"Ping test\"" | b"{\"text\":\"Ping test\"}" | b"{\"text\": \"Ping test\"}")
+    matches!(
+        body.trim_ascii(),
+        b"Ping test" | b"\"Ping test\"" | b"{\"text\":\"Ping test\"}" | b"{\"text\": \"Ping test\"}"
+    )
 }
 
 #[derive(Deserialize)]
@@ -97,7 +100,9 @@ mod tests {
         assert_eq!(said("employee.joined"), Ok(vec![Word::CameBack]));
         assert_eq!(said("employee.updated"), Ok(vec![]));
         assert_eq!(said("table.entry.created"), Ok(vec![]));
-        assert!(said("employee.vanished").unwrap_err().to_string().contains("`employee.vanished` is no event of HiBob"));
+        assert!(
+            said("employee.vanished").unwrap_err().to_string().contains("`employee.vanished` is no event of HiBob")
+        );
     }
 
     #[test]
@@ -116,6 +121,8 @@ mod tests {
     #[test]
     fn a_ping_is_exactly_that() {
         assert!(is_ping(b"Ping test") && is_ping(b"\"Ping test\"\n") && is_ping(br#"{"text":"Ping test"}"#));
-        assert!(!is_ping(b"") && !is_ping(b"Ping test!") && !is_ping(br#"{"text":"Ping test","type":"employee.left"}"#));
+        assert!(
+            !is_ping(b"") && !is_ping(b"Ping test!") && !is_ping(br#"{"text":"Ping test","type":"employee.left"}"#)
+        );
     }
 }

@@ -28,12 +28,12 @@ pub use standard::event;
 
 use crate::door;
 use crate::serve::{Caller, Shared, Unchanged, WriteError};
+use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Extension, Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use axum::Router;
 use config::{Kind, PersonIdFrom, Proof};
 use countersign_policy::text::shown;
 use deliver::{Content, Delivery, Outcome, Refusal, Task};
@@ -134,10 +134,9 @@ fn unread(unreadable: &Unreadable) -> Response {
 
 fn told(outcome: Outcome) -> Response {
     match outcome {
-        Outcome::Taken { events, settled } => answer(
-            StatusCode::OK,
-            json!({"taken": events, "confirmed": settled.confirmed, "refuted": settled.refuted}),
-        ),
+        Outcome::Taken { events, settled } => {
+            answer(StatusCode::OK, json!({"taken": events, "confirmed": settled.confirmed, "refuted": settled.refuted}))
+        }
         Outcome::Unchanged(why) => {
             let mut response = answer(StatusCode::OK, json!({"taken": 0, "why": why}));
             response.extensions_mut().insert(Unchanged);

@@ -108,8 +108,9 @@ impl fmt::Display for Id {
 
 /// The body as JSON of the expected shape.
 pub fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Unreadable> {
-    serde_json::from_slice(body)
-        .map_err(|error| Unreadable::Malformed(format!("the body is not what is sent here: {}", shown(&error.to_string(), 200))))
+    serde_json::from_slice(body).map_err(|error| {
+        Unreadable::Malformed(format!("the body is not what is sent here: {}", shown(&error.to_string(), 200)))
+    })
 }
 
 /// A time with its zone, also where the zone lacks its colon. Without a zone nobody knows which instant is meant.
@@ -134,7 +135,15 @@ mod tests {
         assert_eq!(at("2026-01-31T18:42:00+0000").as_deref(), Some("2026-01-31T18:42:00Z"));
         assert_eq!(at("2026-01-31T18:42:00-0730").as_deref(), Some("2026-02-01T02:12:00Z"));
         assert_eq!(at("2026-01-31T18:42:00.5+01:00").as_deref(), Some("2026-01-31T17:42:00.5Z"));
-        for none in ["", "2025-01-08T13:06:26.915906", "2025-01-08", "+0000", "é+0000", "18:42+00:0", "2026-01-31T18:42:00+9999"] {
+        for none in [
+            "",
+            "2025-01-08T13:06:26.915906",
+            "2025-01-08",
+            "+0000",
+            "é+0000",
+            "18:42+00:0",
+            "2026-01-31T18:42:00+9999",
+        ] {
             assert_eq!(at(none), None, "{none}");
         }
     }

@@ -34,7 +34,9 @@ pub fn read(body: &[u8]) -> Result<Notice, Unreadable> {
         "employment.created" | "employment.updated" | "person.created" | "person.updated" => {
             return Notice::new(None, true, Vec::new());
         }
-        _ if family == "employment" || family == "person" => return Err(Unreadable::Unknown { name: event_name, sender: "Personio" }),
+        _ if family == "employment" || family == "person" => {
+            return Err(Unreadable::Unknown { name: event_name, sender: "Personio" });
+        }
         // Absences, attendances, projects, documents.
         _ => return Notice::new(None, true, Vec::new()),
     };
@@ -59,7 +61,10 @@ mod tests {
 
     #[test]
     fn the_person_is_found_and_an_employment_is_not_taken_for_one() {
-        assert_eq!(said("employment.terminated", r#"{"id":"e9","person_id":"42"}"#), Ok(vec![("42".into(), Word::Left)]));
+        assert_eq!(
+            said("employment.terminated", r#"{"id":"e9","person_id":"42"}"#),
+            Ok(vec![("42".into(), Word::Left)])
+        );
         assert_eq!(said("employment.terminated", r#"{"person":{"id":42}}"#), Ok(vec![("42".into(), Word::Left)]));
         assert_eq!(said("person.deleted", r#"{"id":"42"}"#), Ok(vec![("42".into(), Word::Left)]));
         assert!(said("employment.terminated", r#"{"id":"e9"}"#).unwrap_err().to_string().contains("names no person"));

@@ -40,13 +40,7 @@ pub struct Verified {
 }
 
 /// Checks the signature of a delivery of a sender that signs.
-pub fn verify(
-    kind: Kind,
-    headers: &HeaderMap,
-    body: &[u8],
-    secrets: &Secrets,
-    now: Time,
-) -> Result<Verified, Refused> {
+pub fn verify(kind: Kind, headers: &HeaderMap, body: &[u8], secrets: &Secrets, now: Time) -> Result<Verified, Refused> {
     match kind {
         Kind::Standard => standard::verify(headers, body, secrets, now),
         Kind::BambooHr => bamboohr::verify(headers, body, secrets, now),

@@ -53,7 +53,14 @@ mod tests {
         assert_eq!(said(body), Ok(vec![("656992816f26d6caea00072c".into(), Word::Left)]));
         assert_eq!(said("id=a+b%2Fc&event_name=employee.hired"), Ok(vec![("a b/c".into(), Word::CameBack)]));
         assert_eq!(said("event_name=leave_request.created&id=1"), Ok(vec![]));
-        for bad in ["", "{}", "event_name=employee.deleted", "event_name=employee.deleted&id=", "event_name=a&event_name=b", "event_name=employee.frozen&id=1"] {
+        for bad in [
+            "",
+            "{}",
+            "event_name=employee.deleted",
+            "event_name=employee.deleted&id=",
+            "event_name=a&event_name=b",
+            "event_name=employee.frozen&id=1",
+        ] {
             assert!(said(bad).is_err(), "{bad}");
         }
         assert!(said(&format!("event_name=employee.deleted&id=1&{}", "a=b&".repeat(40))).is_err());

@@ -140,6 +140,9 @@ mod tests {
         assert!(!secrets.verify_hmac(hmac::HMAC_SHA256, &[message], &tag[..31]), "a part of it is none");
         assert!(!secrets.verify_hmac(hmac::HMAC_SHA256, &[message], b""));
         assert!(!secrets.verify_hmac(hmac::HMAC_SHA512, &[message], &tag));
-        assert!(!Secrets::default().verify_hmac(hmac::HMAC_SHA256, &[message], &tag), "without a secret nothing is good");
+        assert!(
+            !Secrets::default().verify_hmac(hmac::HMAC_SHA256, &[message], &tag),
+            "without a secret nothing is good"
+        );
     }
 }

@@ -67,7 +67,8 @@ pub fn event(body: &[u8], id: &str, source: &Source, received_at: Time) -> Resul
         }
         line.insert("data".to_owned(), Value::Object(data));
     }
-    let event = Event::parse(&line.to_string(), received_at).map_err(|error| Unreadable::Malformed(error.to_string()))?;
+    let event =
+        Event::parse(&line.to_string(), received_at).map_err(|error| Unreadable::Malformed(error.to_string()))?;
     match not_to_tell(&event.claim) {
         Some(who) => Err(Unreadable::Malformed(format!("`{}` is not for a webhook to say: {who}", event.claim.kind()))),
         None => Ok(event),
@@ -171,7 +172,8 @@ mod tests {
         assert!(said("watch_started", r#"{"person":"E1"}"#).contains("two operators"));
         assert!(read("[]").unwrap_err().contains("not what is sent here"));
         assert!(read(r#"{"type":"terminated","timestamp":7,"data":{"person":"E1"}}"#).is_err(), "a time is RFC 3339");
-        let twice = r#"{"type":"suspended","type":"reinstated","timestamp":"2026-11-23T09:12:44Z","data":{"person":"E1"}}"#;
+        let twice =
+            r#"{"type":"suspended","type":"reinstated","timestamp":"2026-11-23T09:12:44Z","data":{"person":"E1"}}"#;
         assert!(read(twice).unwrap_err().contains("duplicate field"), "one delivery has one meaning");
     }
 }
