@@ -6,6 +6,7 @@ use crate::event::Event;
 use crate::operator;
 use crate::report::{self, Failure, Report};
 use countersign_policy::id::{PersonId, Source};
+use countersign_policy::keyring::Lifecycle;
 use countersign_policy::text::shown;
 use countersign_registry::{HintOutcome, HintRow, StoreError};
 use serde_json::{Value, json};
@@ -65,7 +66,7 @@ fn list(context: &Context) -> Result<Report, Failure> {
         lines.push("no hint is open".to_owned());
     } else {
         lines.push(format!(
-            "{} wait for a later word of their source, or for you: keyring-sync hints confirm|refute PERSON --reason TEXT",
+            "{}: a later word of their source settles it, or you do: keyring-sync hints confirm|refute PERSON --reason TEXT",
             count_people(persons.len())
         ));
     }
@@ -100,7 +101,14 @@ fn decide(context: &Context, decision: &Decision, outcome: HintOutcome) -> Resul
     for row in &hints {
         task.door.tables().decide_hint(row.seq, outcome, &by, task.now())?;
     }
-    let state = task.person(&person.id)?.state(task.now()).as_str();
+    let state = task.person(&person.id)?.state(task.now());
+    if (outcome, state) == (HintOutcome::Refuted, Lifecycle::Terminated) {
+        task.notes.push(format!(
+            "{0} is terminated by another word, which stands: keyring-sync person show {0} names it, and keyring-sync undo takes it back",
+            person.id
+        ));
+    }
+    let state = state.as_str();
     let what = format!("{} what was hinted of {}, now {state}", outcome.as_str(), super::called(&person));
     let hints: Vec<Value> =
         hints.iter().map(|row| json!({"source": row.hint.source, "event": row.hint.event})).collect();

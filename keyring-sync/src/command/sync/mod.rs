@@ -115,7 +115,7 @@ fn sync(
     }
     plan.notes.splice(0..0, notes);
     let mut report = tell(source, &export, &plan, &taken, &returned, dry_run);
-    add_hints(&mut report, &settled);
+    add_hints(&mut report, &settled, dry_run);
     if !dry_run {
         let published = door.settle()?;
         if let Some(published) = published {

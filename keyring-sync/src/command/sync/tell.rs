@@ -91,11 +91,12 @@ fn step_json(step: &Step, held: &BTreeMap<&PersonId, &Held>, problems: &BTreeMap
 }
 
 /// What the list makes of hints that came before it.
-pub fn add_hints(report: &mut Report, settled: &Settled) {
+pub fn add_hints(report: &mut Report, settled: &Settled, dry_run: bool) {
+    let are = if dry_run { "would be " } else { "" };
     for (what, persons) in [("confirmed", &settled.confirmed), ("refuted", &settled.refuted)] {
         if !persons.is_empty() {
             let named: Vec<&str> = persons.iter().take(NAMED_MAX).map(PersonId::as_str).collect();
-            report.text.push_str(&format!("\nhints {what} by the list: {}", named.join(", ")));
+            report.text.push_str(&format!("\nhints {are}{what} by the list: {}", named.join(", ")));
         }
     }
     report::set(&mut report.json, "hints", json!({"confirmed": settled.confirmed, "refuted": settled.refuted}));
