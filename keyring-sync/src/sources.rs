@@ -92,7 +92,9 @@ impl RawSettings {
         match source.as_str() {
             OPERATOR => return Err(format!("sources: `{OPERATOR}` is who runs this program, and no feed")),
             name @ (OWN | METRICS) => {
-                return Err(format!("sources: `{name}` is kept for this program itself: call the source something else"));
+                return Err(format!(
+                    "sources: `{name}` is kept for this program itself: call the source something else"
+                ));
             }
             _ => {}
         }
