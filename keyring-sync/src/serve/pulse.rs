@@ -16,7 +16,7 @@ use std::time::Duration;
 /// How soon silence is told.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// A crash forgets so much of a source's life; writing each request down would cost a commit each.
+/// A crash forgets at most so much of a source's life; writing each request down would cost a commit each.
 const KEEP_EVERY: Duration = Duration::from_secs(60);
 
 /// The sources that are to be heard regularly.
@@ -30,7 +30,8 @@ pub struct Pulse {
 impl Pulse {
     /// From now on silence counts, unless it was counted before.
     pub fn begin(registry: &mut Registry, sources: &BTreeMap<Source, Settings>) -> Result<Self, StoreError> {
-        let watched = || sources.iter().filter(|(_, settings)| settings.silent_after.is_some() || settings.signals.is_some());
+        let watched =
+            || sources.iter().filter(|(_, settings)| settings.silent_after.is_some() || settings.signals.is_some());
         let change = registry.begin(now())?;
         for (source, _) in watched() {
             change.tables().watch_source(source, now())?;
@@ -58,10 +59,12 @@ impl Pulse {
     /// How each of them lives, and whether it is degraded.
     pub fn look(&self, tables: &Tables<'_>, at: Time) -> Result<BTreeMap<Source, (Life, bool)>, StoreError> {
         let lives = self.lives(tables, at)?.into_iter();
-        Ok(lives.map(|(source, life)| {
-            let degraded = self.degraded(&source, &life, at).is_some();
-            (source, (life, degraded))
-        }).collect())
+        Ok(lives
+            .map(|(source, life)| {
+                let degraded = self.degraded(&source, &life, at).is_some();
+                (source, (life, degraded))
+            })
+            .collect())
     }
 
     fn lives(&self, tables: &Tables<'_>, at: Time) -> Result<BTreeMap<Source, Life>, StoreError> {
@@ -86,9 +89,8 @@ pub(super) async fn keep(shared: Arc<Shared>) {
     while !shared.pulse.allowed.is_empty() {
         tokio::time::sleep(LOOK_EVERY).await;
         let read = Arc::clone(&shared);
-        let looked = tokio::task::spawn_blocking(move || {
-            read.readers.read(|_, tables| read.pulse.lives(&tables, now()))
-        });
+        let looked =
+            tokio::task::spawn_blocking(move || read.readers.read(|_, tables| read.pulse.lives(&tables, now())));
         // That the registry cannot be read is told by whoever needs it.
         let Ok(Ok(lives)) = looked.await else { continue };
         let mut fresh = Vec::new();
@@ -104,7 +106,10 @@ pub(super) async fn keep(shared: Arc<Shared>) {
                 }
                 _ => {}
             }
-            let due = |at: &Time| kept.get(source).is_none_or(|kept| at.since(*kept) > KEEP_EVERY);
+            // Often enough that a command, which reads the registry alone, does not take it for silence.
+            let allowed = shared.pulse.allowed.get(source).copied().flatten();
+            let every = allowed.map_or(KEEP_EVERY, |allowed| KEEP_EVERY.min(allowed / 2));
+            let due = |at: &Time| kept.get(source).is_none_or(|kept| at.since(*kept) > every);
             if let Some(heard) = shared.pulse.heard_by_request(source).filter(due) {
                 fresh.push((source.clone(), heard));
             }
