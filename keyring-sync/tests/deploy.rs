@@ -1,5 +1,9 @@
 //! What is shipped as an example is read by the program that it is for.
 
+#[allow(dead_code, reason = "each test program uses its part")]
+mod common;
+
+use common::Room;
 use keyring_sync::config::Config;
 use std::path::Path;
 
@@ -33,4 +37,32 @@ fn the_examples_with_secrets_are_sound_without_their_marks() {
     let signals = idp.signals.as_ref().unwrap();
     assert_eq!(signals.expected.issuer, "https://idp.example/");
     assert!(signals.poll.is_some() && signals.verification.is_some());
+}
+
+/// Whoever copies the README's commands, in their order, has Okta, Entra and a list.
+#[test]
+fn the_readme_sets_up_okta_entra_and_a_list() {
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md")).unwrap();
+    let (_, section) = readme.split_once("## Let HR and identity systems do it").unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap();
+    let room = Room::new();
+    let root = room.path("").display().to_string();
+    let root = root.trim_end_matches('/');
+    let program = format!("{} --config {root}/keyring-sync.yaml", env!("CARGO_BIN_EXE_keyring-sync"));
+    let mut said = String::new();
+    for block in section.split("```\n").skip(1).step_by(2) {
+        // The service would stay.
+        let commands = block.replace("keyring-sync serve\n", "");
+        let commands = commands.replace("\nkeyring-sync ", &format!("\n{program} "));
+        let commands = commands.strip_prefix("keyring-sync ").map_or(commands.clone(), |rest| format!("{program} {rest}"));
+        let commands = commands.replace("/etc/countersign", root).replace("/var/lib/hr", root);
+        let block = room.shell(&format!("set -e\n{commands}"));
+        assert!(block.ends_with("= 0\n"), "{commands}\n{block}");
+        said.push_str(&block);
+    }
+    assert_eq!(said.matches("csk_").count(), 2, "{said}");
+    let config = Config::read(&room.path("keyring-sync.yaml")).unwrap();
+    assert!(config.serve.is_some() && config.sources.len() == 3);
+    let persons = room.keyring().person_ids().unwrap();
+    assert_eq!(persons.iter().map(|id| id.as_str()).collect::<Vec<_>>(), ["E1001", "E1002"]);
 }
