@@ -20,6 +20,7 @@ pub mod local;
 pub mod operator;
 pub mod plan;
 pub mod report;
+pub mod review;
 pub mod serve;
 pub mod sources;
 

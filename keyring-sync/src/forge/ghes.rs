@@ -82,4 +82,8 @@ impl Forge for Ghes {
             }
         }
     }
+
+    fn give_back(&self, login: &str) -> Result<(), Trouble> {
+        self.client.send(Method::DELETE, &format!("/users/{}/suspended", segment(login)), None)
+    }
 }

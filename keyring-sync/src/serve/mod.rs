@@ -2,6 +2,7 @@
 //!
 //! `connection ─► guard (who, how often, how large) ─► feed ─► the one writer ─► published ─► answer`
 
+mod cascade;
 pub mod config;
 mod guard;
 mod listen;
@@ -20,6 +21,7 @@ pub use readers::Readers;
 pub use writer::{WriteError, Writer};
 
 use crate::brake::Limits;
+use crate::cascade::run::{CascadeError, Progress, Running};
 use crate::config::Config;
 use crate::feed::scim;
 use crate::sources::Settings;
@@ -30,7 +32,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use countersign_policy::id::Source;
 use countersign_policy::time::Time;
-use countersign_registry::{Publication, Registry, StoreError};
+use countersign_registry::{Publication, Registry, StoreError, Tables};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -47,6 +49,8 @@ pub enum ServeError {
     Tls(String),
     #[error("{0}")]
     Schema(#[from] scim::BadSchema),
+    #[error("{0}")]
+    Cascade(#[from] CascadeError),
 }
 
 pub(crate) fn now() -> Time {
@@ -62,6 +66,8 @@ pub struct Shared {
     pub service: config::Service,
     pub sources: BTreeMap<Source, Settings>,
     pub brake: Limits,
+    /// `None`: no forge is configured.
+    pub cascade: Option<Arc<Progress>>,
 }
 
 /// Serves until SIGTERM or SIGINT; what was begun is finished.
@@ -82,6 +88,8 @@ pub fn run(config: &Config, service: config::Service) -> Result<(), ServeError> 
     let (writer, thread) =
         Writer::start(registry, config.ranks(), Arc::clone(&metrics), runtime.handle().clone()).map_err(io("writer"))?;
     let readers = Readers::new(config.registry.clone(), config.keyring.clone());
+    // On threads of its own, beside the writer: it learns of whoever is out from the registry, whoever said so.
+    let cascade = if config.forges.is_empty() { None } else { Some(Running::start(config)?) };
     let shared = Arc::new(Shared {
         writer,
         readers,
@@ -89,6 +97,7 @@ pub fn run(config: &Config, service: config::Service) -> Result<(), ServeError> 
         service,
         sources: config.sources.clone(),
         brake: config.brake.clone(),
+        cascade: cascade.as_ref().map(|cascade| Arc::clone(&cascade.progress)),
     });
     let router = router(&shared)?;
     drop(shared);
@@ -113,6 +122,9 @@ pub fn run(config: &Config, service: config::Service) -> Result<(), ServeError> 
     if thread.join().is_err() {
         tracing::error!("the writer ended in a panic");
     }
+    if let Some(cascade) = cascade {
+        cascade.stop();
+    }
     tracing::info!("stopped");
     Ok(())
 }
@@ -134,20 +146,27 @@ async fn show_metrics(State(shared): State<Arc<Shared>>, Extension(caller): Exte
         return (StatusCode::FORBIDDEN, reason).into_response();
     }
     let read = Arc::clone(&shared);
-    let staged = tokio::task::spawn_blocking(move || read.readers.read(|_, tables| tables.staged_counts())).await;
-    let Ok(Ok(staged)) = staged else {
+    let counts = |tables: Tables<'_>| Ok::<_, StoreError>((tables.staged_counts()?, tables.cascade_counts()?));
+    let counted = tokio::task::spawn_blocking(move || read.readers.read(|_, tables| counts(tables))).await;
+    let Ok(Ok((staged, open))) = counted else {
         return (StatusCode::SERVICE_UNAVAILABLE, "the registry cannot be read\n").into_response();
     };
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], shared.metrics.text(&staged)).into_response()
+    let mut text = shared.metrics.text(&staged);
+    if let Some(progress) = &shared.cascade {
+        text.push_str(&cascade::text(progress, &open));
+    }
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
 }
 
-/// Ready: the registry can be read, what it holds is what is published, and its writer lives.
+/// Ready: the registry can be read, what it holds is what is published, and its writer and its cascade live. A forge
+/// that is away is for the metrics to tell.
 async fn ready(State(shared): State<Arc<Shared>>) -> Response {
     let read = Arc::clone(&shared);
     let publication = tokio::task::spawn_blocking(move || read.readers.read(|registry, _| registry.publication()));
     let reason = match publication.await {
         Ok(Ok(Publication { registry, published })) if published != Some(registry) => "the keyring is not published\n",
         Ok(Ok(_)) if !shared.writer.is_alive() => "the writer has ended\n",
+        Ok(Ok(_)) if shared.cascade.as_ref().is_some_and(|cascade| !cascade.is_alive()) => "the cascade has ended\n",
         Ok(Ok(_)) => return "ready\n".into_response(),
         Ok(Err(_)) | Err(_) => "the registry cannot be read\n",
     };

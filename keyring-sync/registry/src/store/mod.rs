@@ -18,6 +18,7 @@ pub(crate) mod publication;
 pub(crate) mod scim;
 pub(crate) mod staged;
 pub(crate) mod token;
+pub(crate) mod watch;
 
 use crate::published::publish::{self, Published};
 use countersign_policy::keyring::KeyringError;

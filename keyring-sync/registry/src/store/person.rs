@@ -74,6 +74,21 @@ impl Tables<'_> {
         Ok(persons)
     }
 
+    /// Whose published record was changed after this epoch.
+    pub fn persons_changed_since(&self, epoch: u64) -> Result<Vec<Person>, StoreError> {
+        let epoch = i64::try_from(epoch).map_err(StoreError::damaged)?;
+        // By name, or the planner walks through everybody.
+        let sql = "SELECT record, marks FROM person INDEXED BY person_epoch WHERE epoch > ?1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut rows = statement.query([epoch])?;
+        let mut persons = Vec::new();
+        while let Some(row) = rows.next()? {
+            let (record, marks): (Vec<u8>, Vec<u8>) = (row.get(0)?, row.get(1)?);
+            persons.push(join(&record, &marks)?);
+        }
+        Ok(persons)
+    }
+
     /// Notes that the person claimed the address at some time.
     pub fn claim_email(&self, email: &Email, person: &PersonId) -> Result<(), StoreError> {
         self.claim(email.as_str(), person)
