@@ -23,5 +23,6 @@ pub mod report;
 pub mod review;
 pub mod serve;
 pub mod sources;
+pub mod watch;
 
 pub use command::{Cli, Format, init};

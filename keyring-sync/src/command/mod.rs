@@ -17,6 +17,7 @@ mod status;
 mod sync;
 mod token;
 mod undo;
+mod watch;
 
 pub use init::init;
 
@@ -87,6 +88,9 @@ enum Command {
     /// Carry terminations and suspensions to the forges
     #[command(subcommand)]
     Cascade(cascade::Command),
+    /// Look more closely at somebody, two of you, without their seeing it
+    #[command(subcommand)]
+    Watch(watch::Command),
     /// Take an event back
     Undo(undo::Args),
     /// Bring persons and keys over from elsewhere
@@ -125,6 +129,7 @@ impl Cli {
             Command::Ending(args) => ending::run(&context, &args),
             Command::Cascade(command) => cascade::run(&context, command),
             Command::Undo(args) => undo::run(&context, &args),
+            Command::Watch(command) => watch::run(&context, &command),
             Command::Serve => serve::run(&context),
             Command::Token(command) => token::run(&context, &command),
             Command::Publish => publish::run(&context),
