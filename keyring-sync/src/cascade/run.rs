@@ -28,8 +28,8 @@ const READ_WHOLE: Duration = Duration::from_secs(30);
 /// Reading everybody takes at most this part of the time, however many they are.
 const WHOLE_SHARE: u32 = 20;
 
-/// The calls that were begun may take so long to end: one call's patience, and to note it.
-const STOP_PATIENCE: Duration = Duration::from_secs(20);
+/// A call that takes longer to end is given up: it is tried again at the next start.
+const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Characters of a forge's words in the log.
 const TROUBLE_LOGGED: usize = 200;
