@@ -1,19 +1,17 @@
 //! Brings the journal of steps in line with the registry: what is wanted is in it, and nothing else is tried.
 
 use super::task::Task;
-use super::{Orphan, Wanted, is_back, is_out, orphans, wanted, wanted_of};
+use super::{Orphan, Wanted, is_back, is_out, orphans, wanted_of};
 use countersign_policy::id::{Account, PersonId};
-use countersign_policy::keyring::Person;
+use countersign_policy::keyring::{Person, PersonKind};
 use countersign_policy::time::Time;
 use countersign_registry::{CascadeStep, Registry, StoreError, Tables};
 use std::collections::BTreeSet;
 
 /// Of everybody, which a date that has come needs; returns the accounts that nobody answers for.
 pub fn align(registry: &mut Registry, now: impl Fn() -> Time) -> Result<Vec<Orphan>, StoreError> {
-    let persons = registry.tables().persons()?;
-    let seen = compare(wanted(&persons, now()), registry.tables().cascade_steps()?);
-    let orphans = orphans(&persons, now());
-    drop(persons);
+    let Survey { wanted, orphans } = survey(&registry.tables(), now())?;
+    let seen = compare(wanted, registry.tables().cascade_steps()?);
     mend(registry, seen, Scope::All, now)?;
     Ok(orphans)
 }
@@ -36,9 +34,31 @@ struct Difference {
     lift: Vec<CascadeStep>,
 }
 
+/// Of everybody, what the cascade has to do with.
+struct Survey {
+    wanted: Vec<Wanted>,
+    orphans: Vec<Orphan>,
+}
+
+fn survey(tables: &Tables<'_>, now: Time) -> Result<Survey, StoreError> {
+    let (mut wanted, mut services) = (Vec::new(), Vec::new());
+    tables.show_persons(|person| {
+        let held = held_by_others(tables, &person, now)?;
+        wanted.extend(wanted_of(&person, |account| held.contains(account), now));
+        if person.kind == PersonKind::Service {
+            services.push(person);
+        }
+        Ok(())
+    })?;
+    let owners: BTreeSet<PersonId> = services.iter().filter_map(|service| service.owner.clone()).collect();
+    let owners: Vec<Option<Person>> = owners.iter().map(|owner| tables.person(owner)).collect::<Result<_, _>>()?;
+    let persons: Vec<Person> = services.into_iter().chain(owners.into_iter().flatten()).collect();
+    Ok(Survey { wanted, orphans: orphans(&persons, now) })
+}
+
 fn difference(tables: &Tables<'_>, scope: Scope, now: Time) -> Result<Difference, StoreError> {
     match scope {
-        Scope::All => Ok(compare(wanted(&tables.persons()?, now), tables.cascade_steps()?)),
+        Scope::All => Ok(compare(survey(tables, now)?.wanted, tables.cascade_steps()?)),
         Scope::Since(epoch) => {
             let mut all = Difference::default();
             for person in tables.persons_changed_since(epoch)? {

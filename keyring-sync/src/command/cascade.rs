@@ -101,21 +101,20 @@ fn tell(tables: &Tables<'_>, config: &Config, persons: &[Person], id: Option<&Pe
     let is_meant = |person: &PersonId| id.is_none_or(|id| id == person);
     let steps = match id {
         Some(id) => tables.cascade_steps_of(id)?,
-        None => tables.cascade_steps()?,
+        None => {
+            let held = config.forges.iter().map(|forge| tables.cascade_held(forge.name.as_str()));
+            let held = held.collect::<Result<Vec<_>, _>>()?;
+            [tables.cascade_steps()?, held.concat()].concat()
+        }
     };
-    for wanted in wanted(persons, now).iter().filter(|wanted| is_meant(&wanted.person)) {
+    let wanted: Vec<Wanted> = wanted(persons, now).into_iter().filter(|wanted| is_meant(&wanted.person)).collect();
+    for wanted in &wanted {
         let known = steps.iter().find(|step| is_same(wanted, step) && step.wanted_at == wanted.since);
         let has_forge = config.forges.iter().any(|forge| forge.name.login(&wanted.account).is_some());
         told.step(wanted, known.filter(|step| step.lifted_at.is_none()), has_forge);
     }
-    let lifted = match id {
-        Some(_) => steps,
-        None => {
-            let held = config.forges.iter().map(|forge| tables.cascade_held(forge.name.as_str()));
-            held.collect::<Result<Vec<_>, _>>()?.concat()
-        }
-    };
-    for step in lifted.iter().filter(|step| step.lifted_at.is_some() && step.step == Step::Block.as_str()) {
+    let is_back_in = |step: &&CascadeStep| !wanted.iter().any(|wanted| is_same(wanted, step));
+    for step in steps.iter().filter(|step| step.step == Step::Block.as_str()).filter(is_back_in) {
         if let Some(person) = persons.iter().find(|person| person.id == step.person) {
             told.back(step, is_back(person, &step.account, now));
         }
@@ -187,7 +186,7 @@ impl Told {
             return;
         }
         let why = match (step.own, due) {
-            (true, true) if step.trouble.is_some() => format!("NOT GIVEN BACK: {}", trouble(step)),
+            (true, true) if step.lifted_at.is_some() && step.trouble.is_some() => format!("NOT GIVEN BACK: {}", trouble(step)),
             (true, true) => "NOT GIVEN BACK: not tried yet".to_owned(),
             (true, false) => "blocked; it is given back when the person is active again".to_owned(),
             (false, true) if step.found.as_deref() == Some("cut") => {

@@ -64,14 +64,23 @@ impl Tables<'_> {
 
     /// Every person, ordered by id.
     pub fn persons(&self) -> Result<Vec<Person>, StoreError> {
+        let mut persons = Vec::new();
+        self.show_persons(|person| {
+            persons.push(person);
+            Ok(())
+        })?;
+        Ok(persons)
+    }
+
+    /// Shows every person, ordered by id, one at a time: a hundred thousand of them fill a memory.
+    pub fn show_persons(&self, mut see: impl FnMut(Person) -> Result<(), StoreError>) -> Result<(), StoreError> {
         let mut statement = self.connection.prepare_cached("SELECT record, marks FROM person ORDER BY id")?;
         let mut rows = statement.query([])?;
-        let mut persons = Vec::new();
         while let Some(row) = rows.next()? {
             let (record, marks): (Vec<u8>, Vec<u8>) = (row.get(0)?, row.get(1)?);
-            persons.push(join(&record, &marks)?);
+            see(join(&record, &marks)?)?;
         }
-        Ok(persons)
+        Ok(())
     }
 
     /// Whose published record was changed after this epoch.
