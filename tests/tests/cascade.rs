@@ -57,7 +57,7 @@ impl Site {
             "forges:\n  - {{name: gitea, kind: gitea, url: \"{}\", token_file: gitea.token, password_file: gitea.password}}\n",
             administration.url
         );
-        std::fs::write(&path, config + "serve: {listen: \"127.0.0.1:SERVE_PORT\"}\n" + &forge).expect("a configuration");
+        std::fs::write(&path, config + &forge).expect("a configuration");
     }
 
     /// `keyring-sync serve`, for as long as the value lives.
@@ -65,7 +65,8 @@ impl Site {
         let path = self.product.root().join("keyring-sync.yaml");
         let config = std::fs::read_to_string(&path).expect("keyring-sync.yaml");
         let port = free_port();
-        std::fs::write(&path, config.replace("SERVE_PORT", &port.to_string())).expect("a configuration");
+        let section = format!("serve: {{listen: \"127.0.0.1:{port}\"}}\n");
+        std::fs::write(&path, config + &section).expect("a configuration");
         let mut serve = Command::new(self.product.programs().join("keyring-sync"));
         serve.arg("--config").arg(&path).arg("serve");
         let daemon = Daemon::start("keyring-sync", self.work.path(), &Ready::Port(port), &serve);

@@ -224,6 +224,9 @@ fn read(context: &Context, of: &Of, what: &str) -> Result<Report, Failure> {
         }
         lines.push(format!("  what they pushed: countersign audit person {}", row.watch.person));
     }
+    if only_new && row.confirmed.is_none() {
+        lines.push(format!("  watch {} has not begun", of.id));
+    }
     let heard_json: Vec<Value> = heard.iter().map(event_facts).collect();
     put(&mut json, "heard", json!(heard_json));
     Ok(Report { text: lines.join("\n"), json, refused: only_new && !heard.is_empty(), ..Report::default() })
