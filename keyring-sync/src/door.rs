@@ -95,14 +95,7 @@ pub(crate) struct DoorMark {
 
 impl<'r> Door<'r> {
     pub fn new(change: Change<'r>, now: Time) -> Self {
-        Door {
-            change,
-            now,
-            ranks: Ranks::default(),
-            touched: BTreeSet::new(),
-            authorities: false,
-            taken: 0,
-        }
+        Door { change, now, ranks: Ranks::default(), touched: BTreeSet::new(), authorities: false, taken: 0 }
     }
 
     /// The ranks that sources have today. Without them no source lifts what another one said.
@@ -341,7 +334,7 @@ impl<'r> Door<'r> {
 
     /// Of an end that comes late for somebody who could push until now.
     fn pushed_since(&self, event: &Event) -> Result<Option<String>, StoreError> {
-        let Some(late) = Late::of(event.effective_at, event.received_at) else { return Ok(None) };
+        let Some(late) = Late::of(event.effective_at, self.now) else { return Ok(None) };
         let published = self.tables().person(&event.person)?;
         Ok(published.filter(|person| person.is_active(self.now)).map(|person| late.words(&person.id)))
     }

@@ -14,20 +14,20 @@ const IN_TIME: Duration = Duration::from_secs(5 * 60);
 /// What says that somebody is out.
 const ENDS: [&str; 3] = ["terminated", "suspended", "contract_end"];
 
-/// Somebody was out from then on, and could push until it was heard.
+/// Somebody was out from then on, and could push until the registry said so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Late {
     pub from: Time,
-    pub heard: Time,
+    pub said: Time,
 }
 
 impl Late {
-    /// Of an end that takes effect at one instant and is heard at another.
-    pub fn of(from: Time, heard: Time) -> Option<Self> {
-        (heard > from.plus(IN_TIME)).then_some(Late { from, heard })
+    /// Of an end that takes effect at one instant and is taken at another.
+    pub fn of(from: Time, said: Time) -> Option<Self> {
+        (said > from.plus(IN_TIME)).then_some(Late { from, said })
     }
 
-    /// For somebody who is out at `now`; `events` are theirs.
+    /// For somebody who is out at `now`; `events` are theirs, received when they were taken.
     pub fn of_person(person: &Person, events: &[EventRow], now: Time) -> Option<Self> {
         let is_out = |state| matches!(state, Lifecycle::Suspended | Lifecycle::Terminated);
         let known = person.lifecycle.iter().rev().skip_while(|change| change.from > now);
@@ -38,9 +38,9 @@ impl Late {
 
     /// What to do about it.
     pub fn words(&self, person: &PersonId) -> String {
-        let Late { from, heard } = self;
+        let Late { from, said } = self;
         format!(
-            "{person} was out from {from} on, which was heard at {heard}: what they pushed in between was accepted. Review it: countersign audit person {person}"
+            "{person} was out from {from} on, and the registry says so since {said} only: what they pushed in between was accepted. Review it: countersign audit person {person}"
         )
     }
 }
@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn what_was_pushed_between_the_end_and_its_news_is_to_be_reviewed() {
-        let between = |from, heard| Some(Late { from: at(from), heard: at(heard) });
+        let between = |from, said| Some(Late { from: at(from), said: at(said) });
         assert_eq!(late(&[("activated", 0, 0), ("terminated", 5, 8)], 10), between(5, 8));
         let twice = [("activated", 0, 0), ("suspended", 7, 7), ("terminated", 5, 9)];
         assert_eq!(late(&twice, 10), between(5, 7), "after the suspension nothing was accepted");
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn the_words_name_the_command() {
-        let words = Late { from: at(5), heard: at(8) }.words(&"E1".parse().unwrap());
+        let words = Late { from: at(5), said: at(8) }.words(&"E1".parse().unwrap());
         assert!(words.contains("1970-01-06T00:00:00Z") && words.ends_with("countersign audit person E1"), "{words}");
     }
 }

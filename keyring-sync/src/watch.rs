@@ -199,7 +199,10 @@ mod tests {
         assert_eq!(check("r", &["a"], at(92)), Err(BadTerms::TooLong));
         assert_eq!(check("r", &[], at(2)), Err(BadTerms::Readers));
         assert_eq!(check("r", &["a\u{202e}b"], at(2)), Err(BadTerms::Readers));
-        assert_eq!(check("r", &["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11"], at(2)), Err(BadTerms::Readers));
+        assert_eq!(
+            check("r", &["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11"], at(2)),
+            Err(BadTerms::Readers)
+        );
         for text in ["", "  ", "a\u{1b}[2J", &"x".repeat(2001)] {
             assert_eq!(check(text, &["a"], at(2)), Err(BadTerms::Text("reason")));
         }

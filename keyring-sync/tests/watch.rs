@@ -24,7 +24,10 @@ impl Office {
             let _ = writeln!(std::io::stderr(), "\nthe kernel knows this login: the tests of watch DID NOT RUN\n");
             return None;
         }
-        assert!(room.run(&["person", "add", "E1", "--name", "Alice Example", "--account", "gitea:alice"]).ends_with("= 0\n"));
+        assert!(
+            room.run(&["person", "add", "E1", "--name", "Alice Example", "--account", "gitea:alice"])
+                .ends_with("= 0\n")
+        );
         Some(Office(room))
     }
 
@@ -125,7 +128,10 @@ fn one_person_is_not_enough() {
     let alice = office.by(BIN, &format!("watch confirm {id} --by 'Alice Example'"));
     assert!(alice.contains("is the person themselves") && alice.ends_with("= 1\n"), "{alice}");
     let shown = office.by(BIN, &format!("watch show {id} --by bob"));
-    assert!(shown.contains("asked for") && shown.contains("case 7") && shown.ends_with("= 0\n"), "who decides reads it: {shown}");
+    assert!(
+        shown.contains("asked for") && shown.contains("case 7") && shown.ends_with("= 0\n"),
+        "who decides reads it: {shown}"
+    );
     let done = office.by(BIN, &format!("watch confirm {id} --by bob"));
     assert!(done.contains("nobody but carol, dave may read of it") && done.ends_with("= 0\n"), "{done}");
     // Having agreed to it makes nobody a reader.
@@ -157,9 +163,15 @@ fn the_terms_are_hard() {
         let said = office.by(DAEMON, &words.join(" "));
         assert!(said.contains(says) && said.ends_with("= 64\n"), "{more}: {said}");
     }
-    let said = office.by(DAEMON, &format!("watch set E1 --by carol --reason r --legal-basis l --readers carol,Alice --until {}", in_days(1)));
+    let said = office.by(
+        DAEMON,
+        &format!("watch set E1 --by carol --reason r --legal-basis l --readers carol,Alice --until {}", in_days(1)),
+    );
     assert!(said.contains("Alice is the person themselves") && said.ends_with("= 1\n"), "{said}");
-    let said = office.by(DAEMON, &format!("watch set E9 --by carol --reason r --legal-basis l --readers carol --until {}", in_days(1)));
+    let said = office.by(
+        DAEMON,
+        &format!("watch set E9 --by carol --reason r --legal-basis l --readers carol --until {}", in_days(1)),
+    );
     assert!(said.contains("unknown person E9") && said.ends_with("= 1\n"), "{said}");
 }
 

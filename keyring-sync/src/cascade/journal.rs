@@ -65,7 +65,8 @@ fn difference(tables: &Tables<'_>, scope: Scope, now: Time) -> Result<Difference
                 let mut known = tables.cascade_steps_of(&person.id)?;
                 known.retain(|step| step.lifted_at.is_none());
                 let held = held_by_others(tables, &person, now)?;
-                let Difference { want, lift } = compare(wanted_of(&person, |account| held.contains(account), now), known);
+                let Difference { want, lift } =
+                    compare(wanted_of(&person, |account| held.contains(account), now), known);
                 all.want.extend(want);
                 all.lift.extend(lift);
             }
@@ -183,8 +184,10 @@ mod tests {
 
     #[test]
     fn what_stands_is_left_and_the_rest_is_wanted_or_lifted() {
-        let Difference { want, lift } =
-            compare(vec![wants("E1", 1), wants("E2", 5), wants("E3", 1)], vec![stands("E1", 1), stands("E2", 2), stands("E4", 1)]);
+        let Difference { want, lift } = compare(
+            vec![wants("E1", 1), wants("E2", 5), wants("E3", 1)],
+            vec![stands("E1", 1), stands("E2", 2), stands("E4", 1)],
+        );
         let ids = want.iter().map(|wanted| wanted.person.as_str()).collect::<Vec<_>>();
         assert_eq!(ids, ["E2", "E3"], "who went out anew, and who went out");
         assert_eq!(lift.iter().map(|step| step.person.as_str()).collect::<Vec<_>>(), ["E4"]);

@@ -1,8 +1,8 @@
 //! Carries the journal out until it is told to stop: one thread keeps it in line with the registry, and each forge has
 //! one of its own, so that a slow one holds up no other.
 
-use super::{Orphan, journal};
 use super::task::{Opened, Outcome, Task, failed};
+use super::{Orphan, journal};
 use crate::config::Config;
 use crate::forge::{BadForge, ForgeConfig};
 use countersign_policy::id::PersonId;

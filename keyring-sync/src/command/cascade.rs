@@ -44,7 +44,9 @@ impl From<CascadeError> for Failure {
     fn from(error: CascadeError) -> Self {
         match error {
             CascadeError::Busy => Failure::No(error.to_string()),
-            CascadeError::Forge(_) | CascadeError::Store(_) | CascadeError::Io { .. } => Failure::Fault(error.to_string()),
+            CascadeError::Forge(_) | CascadeError::Store(_) | CascadeError::Io { .. } => {
+                Failure::Fault(error.to_string())
+            }
         }
     }
 }
@@ -186,7 +188,9 @@ impl Told {
             return;
         }
         let why = match (step.own, due) {
-            (true, true) if step.lifted_at.is_some() && step.trouble.is_some() => format!("NOT GIVEN BACK: {}", trouble(step)),
+            (true, true) if step.lifted_at.is_some() && step.trouble.is_some() => {
+                format!("NOT GIVEN BACK: {}", trouble(step))
+            }
             (true, true) => "NOT GIVEN BACK: not tried yet".to_owned(),
             (true, false) => "blocked; it is given back when the person is active again".to_owned(),
             (false, true) if step.found.as_deref() == Some("cut") => {

@@ -20,7 +20,7 @@ fn of_person(context: &Context, id: &PersonId) -> Result<Report, Failure> {
     let (person, events) = known(context, id)?;
     if let Some(late) = Late::of_person(&person, &events, now()) {
         report.text.push_str(&format!("\n  {}", late.words(id)));
-        report::set(&mut report.json, "review", json!({"from": late.from, "until": late.heard}));
+        report::set(&mut report.json, "review", json!({"from": late.from, "until": late.said}));
     }
     let cascade = cascade::of_person(context, id)?;
     for line in &cascade.lines {
@@ -30,11 +30,19 @@ fn of_person(context: &Context, id: &PersonId) -> Result<Report, Failure> {
     Ok(report)
 }
 
+/// The person, and their events as of when they were taken.
 fn known(context: &Context, id: &PersonId) -> Result<(Person, Vec<EventRow>), Failure> {
     let registry = context.registry()?;
     let tables = registry.tables();
     let person = tables.person(id)?.ok_or_else(|| Failure::No(format!("unknown person {id}")))?;
-    Ok((person, tables.events_of(id)?))
+    let mut events = tables.events_of(id)?;
+    // What waited for two people was taken when they agreed.
+    for event in &mut events {
+        if let Some(approved) = tables.approved_at(&event.source, &event.id)? {
+            event.received_at = approved;
+        }
+    }
+    Ok((person, events))
 }
 
 pub(super) fn run(context: &Context, args: &Args) -> Result<Report, Failure> {

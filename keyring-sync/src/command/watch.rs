@@ -112,7 +112,11 @@ fn set(context: &Context, args: &Set) -> Result<Report, Failure> {
         "asked for watch {id} of {} until {until}; it has not begun\nnext: a second person reads keyring-sync watch show {id} and says keyring-sync watch confirm {id}, before {before}",
         args.person
     );
-    Ok(Report { text, json: json!({"watch": id, "person": args.person, "until": until, "confirm_before": before}), ..Report::default() })
+    Ok(Report {
+        text,
+        json: json!({"watch": id, "person": args.person, "until": until, "confirm_before": before}),
+        ..Report::default()
+    })
 }
 
 fn confirm(context: &Context, of: &Of) -> Result<Report, Failure> {
@@ -159,7 +163,8 @@ fn end(context: &Context, of: &Of) -> Result<Report, Failure> {
     let ended = change.tables().end_watch(&of.id, &by)?;
     change.commit_unseen()?;
     let person = &row.watch.person;
-    let text = if ended { format!("ended watch {} of {person}", of.id) } else { format!("watch {} had ended before", of.id) };
+    let text =
+        if ended { format!("ended watch {} of {person}", of.id) } else { format!("watch {} had ended before", of.id) };
     Ok(Report { text, json: json!({"watch": of.id, "person": person, "changed": ended}), ..Report::default() })
 }
 
@@ -207,7 +212,9 @@ fn read(context: &Context, of: &Of, what: &str) -> Result<Report, Failure> {
     let by = of.by.signed(now())?;
     // Before this reading is on record itself.
     let last = last_reading(registry.tables(), &of.id, &by.operator)?;
-    let may = |row: &WatchRow, by: &Signed| if what == "show" { may_confirm(row, by) } else { watch::is_reader(row, &by.operator) };
+    let may = |row: &WatchRow, by: &Signed| {
+        if what == "show" { may_confirm(row, by) } else { watch::is_reader(row, &by.operator) }
+    };
     let row = permitted(&mut registry, &of.id, &by, what, may)?;
     let only_new = what == "report";
     let is_reader = watch::is_reader(&row, &by.operator);

@@ -98,7 +98,9 @@ impl Forge for GitLab {
             Some("blocked") => {}
             state => {
                 let state = shown(state.unwrap_or("without a state"), STATE_SHOWN);
-                return Err(Trouble::odd(format!("the account is {state}, which is not ours to lift: decide there by hand")));
+                return Err(Trouble::odd(format!(
+                    "the account is {state}, which is not ours to lift: decide there by hand"
+                )));
             }
         }
         self.client.send(Method::POST, &format!("/users/{}/unblock", id(&user)?), None)

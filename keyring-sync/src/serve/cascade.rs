@@ -13,7 +13,8 @@ const UNCONFIGURED: &str = "unconfigured";
 /// Prometheus text format 0.0.4. `open` is what the journal says, by forge.
 pub(super) fn text(progress: &Progress, open: &BTreeMap<String, CascadeOpen>) -> String {
     let attempts = progress.attempts();
-    let mut by_forge: BTreeMap<&str, CascadeOpen> = attempts.keys().map(|forge| (forge.as_str(), CascadeOpen::default())).collect();
+    let mut by_forge: BTreeMap<&str, CascadeOpen> =
+        attempts.keys().map(|forge| (forge.as_str(), CascadeOpen::default())).collect();
     for (forge, open) in open {
         let name = if attempts.contains_key(forge) { forge.as_str() } else { UNCONFIGURED };
         let sum = by_forge.entry(name).or_default();
@@ -50,7 +51,11 @@ pub(super) fn text(progress: &Progress, open: &BTreeMap<String, CascadeOpen>) ->
     }
     family("keyring_sync_cascade_attempts_total", "counter", "Attempts on the forge by how they ended.", &ended);
     let name = "keyring_sync_orphaned_service_accounts";
-    let _ = writeln!(out, "# HELP {name} Service accounts whose owner is out.\n# TYPE {name} gauge\n{name} {}", progress.orphans());
+    let _ = writeln!(
+        out,
+        "# HELP {name} Service accounts whose owner is out.\n# TYPE {name} gauge\n{name} {}",
+        progress.orphans()
+    );
     out
 }
 

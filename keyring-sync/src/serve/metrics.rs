@@ -131,7 +131,9 @@ impl Metrics {
             .sources
             .keys()
             .chain(staged.keys().filter(|source| !inner.sources.contains_key(source)))
-            .map(|source| (format!("{{source=\"{}\"}}", label(source.as_str())), staged.get(source).copied().unwrap_or(0)))
+            .map(|source| {
+                (format!("{{source=\"{}\"}}", label(source.as_str())), staged.get(source).copied().unwrap_or(0))
+            })
             .map(|(labels, count)| (labels, count as f64))
             .collect();
         family("keyring_sync_staged", "gauge", "Changes of the source that wait for two people.", &waiting);

@@ -85,8 +85,8 @@ pub fn run(config: &Config, service: config::Service) -> Result<(), ServeError> 
     let metrics = Arc::new(Metrics::new(sources.into_iter(), tables.epoch()?));
     let tls = service.tls.as_ref().map(listen::tls).transpose()?;
     let listen = service.listen;
-    let (writer, thread) =
-        Writer::start(registry, config.ranks(), Arc::clone(&metrics), runtime.handle().clone()).map_err(io("writer"))?;
+    let (writer, thread) = Writer::start(registry, config.ranks(), Arc::clone(&metrics), runtime.handle().clone())
+        .map_err(io("writer"))?;
     let readers = Readers::new(config.registry.clone(), config.keyring.clone());
     // On threads of its own, beside the writer: it learns of whoever is out from the registry, whoever said so.
     let cascade = if config.forges.is_empty() { None } else { Some(Running::start(config)?) };

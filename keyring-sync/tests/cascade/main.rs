@@ -379,7 +379,10 @@ fn who_is_active_again_gets_the_account_back_and_no_key() {
         let open = forge.open();
         assert!(open.contains(&"login") && !open.contains(&"keys") && !open.contains(&"tokens"), "{kind}: {open:?}");
         let said = room.run(&["status", "E1"]);
-        assert!(said.contains("account: given back, read back ") && said.contains("keys and tokens stay gone"), "{kind}: {said}");
+        assert!(
+            said.contains("account: given back, read back ") && said.contains("keys and tokens stay gone"),
+            "{kind}: {said}"
+        );
     }
 }
 
@@ -433,7 +436,10 @@ fn who_comes_back_on_leave_waits() {
     room.write("e", r#"{"id":"3","source":"hr","person":"E1","type":"reinstated"}"#);
     room.run(&["apply", "e"]);
     let said = once(&room);
-    assert!(said.contains("blocked; it is given back when the person is active again") && said.ends_with("= 0\n"), "{said}");
+    assert!(
+        said.contains("blocked; it is given back when the person is active again") && said.ends_with("= 0\n"),
+        "{said}"
+    );
     assert!(forge.open().is_empty());
     room.write("e", r#"{"id":"4","source":"hr","person":"E1","type":"leave_ended"}"#);
     room.run(&["apply", "e"]);
@@ -446,11 +452,13 @@ fn an_end_that_comes_late_says_what_to_review() {
     let forge = Forge::start();
     let room = room(&[("gitea", &forge)]);
     let late = |id: &str| {
-        format!(r#"{{"id":"{id}","source":"hr","person":"E1","type":"terminated","effective_at":"2026-01-02T17:00:00Z"}}"#)
+        format!(
+            r#"{{"id":"{id}","source":"hr","person":"E1","type":"terminated","effective_at":"2026-01-02T17:00:00Z"}}"#
+        )
     };
     room.write("e", &late("1"));
     let said = room.run(&["apply", "e"]);
-    let words = "E1 was out from 2026-01-02T17:00:00Z on, which was heard at ";
+    let words = "E1 was out from 2026-01-02T17:00:00Z on, and the registry says so since ";
     assert!(said.contains(words) && said.contains("Review it: countersign audit person E1"), "{said}");
     room.write("e", &late("2"));
     assert!(!room.run(&["apply", "e"]).contains(words), "nothing was accepted since");

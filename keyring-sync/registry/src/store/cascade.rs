@@ -39,8 +39,14 @@ pub struct CascadeStep {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Attempt {
     /// `own`: it was open before, and ended by this attempt.
-    Confirmed { found: &'static str, own: bool },
-    Failed { trouble: String, next_at: Time },
+    Confirmed {
+        found: &'static str,
+        own: bool,
+    },
+    Failed {
+        trouble: String,
+        next_at: Time,
+    },
 }
 
 /// How many steps of one forge are wanted and not confirmed.
@@ -181,8 +187,9 @@ impl Tables<'_> {
 
     /// The most urgent step of the forge whose time has come.
     pub fn cascade_due(&self, forge: &str, now: Time) -> Result<Option<CascadeStep>, StoreError> {
-        let sql =
-            format!("SELECT {COLUMNS} FROM cascade_step WHERE {OPEN} AND {ON_FORGE} AND next_at <= ?2 {MOST_URGENT} LIMIT 1");
+        let sql = format!(
+            "SELECT {COLUMNS} FROM cascade_step WHERE {OPEN} AND {ON_FORGE} AND next_at <= ?2 {MOST_URGENT} LIMIT 1"
+        );
         let mut statement = self.connection.prepare_cached(&sql)?;
         let row = statement.query_row(params![prefix(forge), now.unix_millis()], |row| Ok(read(row))).optional()?;
         row.transpose()

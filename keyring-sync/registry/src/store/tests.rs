@@ -6,9 +6,9 @@ use crate::store::event::EventRow;
 use crate::store::export::ExportRow;
 use crate::store::key::KeyRow;
 use crate::store::scim::{ScimKind, ScimNarrow, ScimRow};
+use crate::store::staged::{NewStaged, Outcome, Vote};
 use crate::store::token::TokenRow;
 use crate::store::watch::{NewWatch, Signed, WatchReading, WatchRow};
-use crate::store::staged::{NewStaged, Outcome, Vote};
 use countersign_policy::id::{EventId, Fingerprint, PersonId, Source};
 use countersign_policy::keyring::{Compromised, Keyring, Material, RetireReason, Retired, SshKey};
 use countersign_policy::signature::primitive::VerifyKey;
@@ -103,8 +103,21 @@ fn a_change_that_is_not_committed_never_was() {
 /// Back to the first schema.
 fn without_later_tables() -> String {
     let later = [
-        "epoch", "scim_resource", "scim_member", "token", "staged_vote", "staged", "passed", "export", "challenge",
-        "pending_key", "deposit", "export_version", "cascade_step", "watch_reading", "watch",
+        "epoch",
+        "scim_resource",
+        "scim_member",
+        "token",
+        "staged_vote",
+        "staged",
+        "passed",
+        "export",
+        "challenge",
+        "pending_key",
+        "deposit",
+        "export_version",
+        "cascade_step",
+        "watch_reading",
+        "watch",
     ];
     let drop = later.map(|table| format!("DROP TABLE {table};")).concat();
     drop + "ALTER TABLE event DROP COLUMN rank; PRAGMA user_version = 1"
@@ -324,6 +337,10 @@ fn what_is_staged_is_decided_once_and_stays_on_record() {
     assert_eq!(tables.votes(rows[0].seq).unwrap(), [vote]);
     tables.decide(rows[0].seq, Outcome::Rejected, at(5)).unwrap();
     assert_eq!(tables.staged().unwrap(), rows[1..]);
+    let approved = || tables.approved_at(&rows[1].staged.source, &rows[1].staged.id).unwrap();
+    assert_eq!(approved(), None, "rejected is not approved");
+    tables.decide(rows[1].seq, Outcome::Approved, at(7)).unwrap();
+    assert_eq!(approved(), Some(at(7)));
     assert!(tables.decide(rows[0].seq, Outcome::Approved, at(6)).unwrap_err().to_string().contains("stays so"));
     for sql in ["DELETE FROM staged", "DELETE FROM staged_vote", "UPDATE staged_vote SET operator = 'bob'"] {
         assert!(registry.connection.execute(sql, []).is_err(), "{sql}");
@@ -440,10 +457,15 @@ fn a_watch_is_what_two_agreed_on_and_who_read_of_it_stays_on_record() {
         asked: by("alice", "a", 1),
     };
     tables.ask_watch(&watch).unwrap();
-    assert!(tables.confirm_watch("W", &by("bob", "a", 2)).is_err() && tables.confirm_watch("W", &by("alice", "b", 2)).is_err());
+    assert!(
+        tables.confirm_watch("W", &by("bob", "a", 2)).is_err()
+            && tables.confirm_watch("W", &by("alice", "b", 2)).is_err()
+    );
     assert!(tables.confirm_watch("W", &by("bob", "b", 2)).unwrap());
     assert!(!tables.confirm_watch("W", &by("carol", "c", 3)).unwrap(), "once");
-    assert!(tables.end_watch("W", &by("carol", "c", 4)).unwrap() && !tables.end_watch("W", &by("bob", "b", 5)).unwrap());
+    assert!(
+        tables.end_watch("W", &by("carol", "c", 4)).unwrap() && !tables.end_watch("W", &by("bob", "b", 5)).unwrap()
+    );
     let row = WatchRow { watch, confirmed: Some(by("bob", "b", 2)), ended: Some(by("carol", "c", 4)) };
     assert_eq!(tables.watches().unwrap(), [row]);
     let reading = WatchReading { by: by("carol", "c", 6), what: "show".to_owned(), told: true };

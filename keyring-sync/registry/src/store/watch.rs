@@ -124,8 +124,7 @@ impl Tables<'_> {
         let sql = "SELECT operator, login, at, what, told FROM watch_reading WHERE watch = ?1 ORDER BY seq";
         let mut statement = self.connection.prepare_cached(sql)?;
         let rows = statement.query_map([id], |row| {
-            let by =
-                Signed { operator: row.get(0)?, login: row.get(1)?, at: Time::from_unix_millis(row.get(2)?) };
+            let by = Signed { operator: row.get(0)?, login: row.get(1)?, at: Time::from_unix_millis(row.get(2)?) };
             Ok(WatchReading { by, what: row.get(3)?, told: row.get(4)? })
         })?;
         Ok(rows.collect::<Result<_, _>>()?)
