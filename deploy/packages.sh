@@ -7,9 +7,10 @@ BUILD_PACKAGES=(git ca-certificates gcc libc6-dev pkg-config libclang-dev nettle
 # To run: a server to push to, and gpgsm for X.509 signatures.
 RUN_PACKAGES=(git openssh-server openssh-client gpgsm gpg-agent)
 
-# To test: the other servers, the makers of keys, a clock that can be set, a C++ compiler for the fuzzer, and a
-# counter of instructions.
-TEST_PACKAGES=("${RUN_PACKAGES[@]}" gnupg dirmngr openssl gitolite3 nginx-light fcgiwrap faketime procps curl g++ valgrind)
+# To test: the other servers, a directory, the makers of keys, a clock that can be set, a C++ compiler for the fuzzer,
+# and a counter of instructions.
+TEST_PACKAGES=("${RUN_PACKAGES[@]}" gnupg dirmngr openssl gitolite3 nginx-light fcgiwrap faketime procps curl g++ valgrind
+    slapd ldap-utils)
 
 # need PACKAGE… : installs what is missing, saying what.
 need() {
@@ -28,7 +29,7 @@ need() {
     fi
     echo "installing: ${missing[*]}"
     "${as_root[@]}" apt-get update -qq </dev/null
-    # The services that come along (sshd, nginx) are wanted as programs: nothing is started on this machine.
+    # The services that come along (sshd, nginx, slapd) are wanted as programs: nothing is started on this machine.
     local deny=/usr/sbin/policy-rc.d ours=
     if [ ! -e "$deny" ]; then
         ours=yes

@@ -102,6 +102,7 @@ keyring: keyring
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sources::Pull;
 
     #[test]
     fn paths_count_from_the_file_and_unknown_keys_are_refused() {
@@ -129,7 +130,8 @@ mod tests {
         let config = config.unwrap();
         let hr = Source::new("hr").unwrap();
         assert_eq!(config.ranks().of(&hr), Some(9));
-        assert_eq!(config.sources[&hr].csv.as_ref().unwrap().file, dir.path().join("hr.csv"));
+        let Some(Pull::Csv(csv)) = &config.sources[&hr].pull else { panic!() };
+        assert_eq!(csv.file, dir.path().join("hr.csv"));
         let refused = |more: &str| read(more).unwrap_err();
         assert_eq!(
             refused("sources:\n  hr: {csv: {file: a, timezone: Berlin}}\n"),
@@ -142,6 +144,10 @@ mod tests {
         for name in ["keyring-sync", "metrics"] {
             assert!(refused(&format!("sources:\n  {name}: {{rank: 1}}\n")).contains("kept for this program"), "{name}");
         }
+        let two = refused(
+            "sources:\n  hr: {csv: {file: a}, scim_pull: {url: 'https://hr.example', token_file: t, person_id: id}}\n",
+        );
+        assert!(two.contains("hr: it has one list"), "{two}");
         assert_eq!(refused("brake: {window: 1m}\n"), "FILE: brake: window must be between 1h and 31d");
         assert!(refused("sources:\n  hr: {csv: {file: a, statuses: {U: gone}}}\n").contains("gone"));
     }

@@ -295,6 +295,9 @@ impl<'r> Door<'r> {
 
     fn add(&mut self, event: &Event) -> Result<(), StoreError> {
         self.tables().add_event(&event.to_row())?;
+        if let Some(hint) = crate::hint::opened_by(event) {
+            self.tables().open_hint(&hint)?;
+        }
         if let Some(profile) = event.claim.profile() {
             for email in profile.emails.iter().flatten() {
                 self.tables().claim_email(email, &event.person)?;

@@ -55,6 +55,8 @@ pub struct Event {
     pub rank: Option<u8>,
     /// Which of the person's engagements is meant; without it, whichever there are.
     pub engagement: Option<EngagementId>,
+    /// Of a `reinstated`: it lifts what its own source said and nothing else, whatever the source's rank.
+    pub own: bool,
     pub claim: Claim,
     /// The line as it came.
     pub line: String,
@@ -258,6 +260,7 @@ impl Event {
         let asserted_at = raw.asserted_at.unwrap_or(received_at).min(received_at);
         let data = raw.data.clone().filter(|data| !data.is_null()).unwrap_or_else(|| Value::Object(Default::default()));
         let engagement = engagement(&raw.r#type, &data)?;
+        let own = lifts_its_own(&raw.r#type, &data)?;
         let claim = claim(&raw.r#type, data)?;
         let mut effective_at = raw.effective(&claim)?.unwrap_or(asserted_at);
         if matches!(claim, Claim::Retracted(_)) {
@@ -273,6 +276,7 @@ impl Event {
             received_at,
             rank: None,
             engagement,
+            own,
             claim,
             line: line.to_owned(),
         })
@@ -337,6 +341,15 @@ fn engagement(kind: &str, data: &Value) -> Result<Option<EngagementId>, BadEvent
         None => Ok(None),
         Some(value) => serde_json::from_value(value.clone())
             .map(Some)
+            .map_err(|error| BadEvent::Data { kind: kind.to_owned(), error }),
+    }
+}
+
+/// What is neither true nor false must not end up as the wider of the two.
+fn lifts_its_own(kind: &str, data: &Value) -> Result<bool, BadEvent> {
+    match data.get("own").filter(|value| kind == "reinstated" && !value.is_null()) {
+        None => Ok(false),
+        Some(value) => serde_json::from_value(value.clone())
             .map_err(|error| BadEvent::Data { kind: kind.to_owned(), error }),
     }
 }

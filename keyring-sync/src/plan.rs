@@ -7,8 +7,9 @@ mod draft;
 
 use crate::brake::Origin;
 use crate::event::{Claim, Event};
-use crate::feed::csv::{Export, Place, Row, Status};
+use crate::feed::list::{Export, Place, Row, Status, Subjects};
 use crate::fold::{self, fold};
+use crate::hint::Hinted;
 use crate::intake::Offer;
 use countersign_policy::id::{EngagementId, PersonId, Source};
 use countersign_policy::keyring::{Lifecycle, Person};
@@ -24,6 +25,8 @@ pub struct Actual {
     pub said: Vec<Event>,
     /// By everybody's word.
     pub person: Option<Person>,
+    /// Whether a hint of the source keeps the person out.
+    pub hinted: Option<Hinted>,
 }
 
 /// What is to be done about one person.
@@ -68,12 +71,22 @@ pub fn plan(export: &Export, actual: &BTreeMap<PersonId, Actual>, bearings: Bear
     for row in &export.rows {
         listed.entry(&row.person).or_default().push(row);
     }
-    let (nobody, mut strangers) = (Actual::default(), 0usize);
+    let (nobody, mut strangers, mut shut) = (Actual::default(), 0usize, 0usize);
     for (id, rows) in &listed {
         let actual = actual.get(*id).unwrap_or(&nobody);
         let mut draft = Draft::new(id, actual, export, bearings);
         if rows.iter().all(|row| has_left(row, bearings.now)) && actual.person.is_none() {
             strangers += 1;
+            continue;
+        }
+        let is_shut = export.subjects == Subjects::Accounts && rows.iter().all(|row| row.status == Status::Suspended);
+        if is_shut && actual.person.is_none() {
+            shut += 1;
+            continue;
+        }
+        if export.subjects == Subjects::Accounts && has_gone(actual, bearings.now) {
+            // Nothing that is said of the account changes anything for its holder, and their names may be recycled.
+            plan.notes.extend(contradiction(actual, rows, bearings.now));
             continue;
         }
         listed_person(&mut draft, actual, rows, export, bearings, &mut plan.notes);
@@ -87,12 +100,20 @@ pub fn plan(export: &Export, actual: &BTreeMap<PersonId, Actual>, bearings: Bear
     if strangers > 0 {
         plan.notes.push(format!("{strangers} of the list left before the registry knew them: they stay out of it"));
     }
+    if shut > 0 {
+        plan.notes.push(format!("{shut} of the list were disabled before the registry knew them: they stay out of it"));
+    }
     Ok(plan)
 }
 
 /// Whether the row tells of an engagement that is over.
 fn has_left(row: &Row, now: Time) -> bool {
     draft::end_of(row).is_some_and(|end| end.instant(now) <= now)
+}
+
+/// Whether somebody said that the person has left, and it stands.
+fn has_gone(actual: &Actual, now: Time) -> bool {
+    actual.person.as_ref().is_some_and(|person| person.state(now) == Lifecycle::Terminated)
 }
 
 fn listed_person(
@@ -122,12 +143,22 @@ fn listed_person(
     draft.missing_engagements(&engagements_missing(actual, rows));
     if !going_on.is_empty() {
         draft.absence(&going_on);
+        if draft.stays_hinted(&going_on) {
+            notes.push(format!(
+                "{}{} stays suspended by a hint of this source: keyring-sync hints list",
+                first.place(),
+                first.person
+            ));
+        }
+        if let Some(roles) = &first.roles {
+            draft.roles(roles);
+        }
         if !bearings.places.is_empty() && export.has_departments {
             match first.department.as_deref().map(|name| (name, bearings.places.get(name))) {
                 Some((name, Some(place))) => draft.place(name, place),
                 Some((name, None)) => notes.push(format!(
-                    "line {}: department `{}` is not in `departments`: roles and scope of {} stay as they are",
-                    first.line,
+                    "{}department `{}` is not in `departments`: roles and scope of {} stay as they are",
+                    first.place(),
                     shown(name, 80),
                     first.person
                 )),
@@ -149,8 +180,8 @@ fn contradiction(actual: &Actual, going_on: &[&Row], now: Time) -> Option<String
     let others = matches!(state, Lifecycle::Terminated | Lifecycle::Suspended) && state != by_source;
     others.then(|| {
         format!(
-            "line {}: {} is listed as active and is {} here by somebody else's word, which stands",
-            row.line,
+            "{}{} is listed as active and is {} here by somebody else's word, which stands",
+            row.place(),
             person.id,
             state.as_str()
         )
@@ -174,7 +205,10 @@ fn engagements_missing(actual: &Actual, rows: &[&Row]) -> Vec<EngagementId> {
 fn absent_person(draft: &mut Draft<'_>, actual: &Actual, export: &Export, now: Time) {
     let by_source = fold(&draft.person().clone(), &actual.said, &BTreeMap::new());
     let comes = by_source.lifecycle.iter().any(|change| change.from > now && change.is_active());
-    let here = matches!(by_source.state(now), Lifecycle::Active | Lifecycle::Leave) || comes;
+    let here = match export.subjects {
+        Subjects::Employees => matches!(by_source.state(now), Lifecycle::Active | Lifecycle::Leave) || comes,
+        Subjects::Accounts => actual.person.is_some() && !has_gone(actual, now),
+    };
     if here && !fold::absences(&actual.said, now).0 {
         draft.missing(export.exported_at);
     }

@@ -1,7 +1,6 @@
 //! Nightly lists, the brake, and the two people who decide.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-#[allow(dead_code, reason = "each test program uses its part")]
 mod common;
 
 use common::Room;
@@ -255,7 +254,7 @@ fn a_list_that_was_changed_or_comes_late_is_refused() {
     company.export(2, &rows);
     company.0.shell("rm export.csv.sha256");
     insta::assert_snapshot!(company.run(&["sync"]), @r"
-    hr: export.csv is refused: it was exported at 2026-01-01T02:00:00Z, and the list of 2026-01-01T03:00:00Z was taken already; lists are taken in their order
+    hr: export.csv is refused: it is of 2026-01-01T02:00:00Z, and the list of 2026-01-01T03:00:00Z was taken already; lists are taken in their order
     hr: nothing was changed
     = 1
     ");
@@ -450,7 +449,19 @@ fn a_higher_source_lifts_what_a_lower_one_suspended_and_old_words_have_no_rank()
 fn a_source_without_a_list_is_wrong_usage() {
     let company = Company::new();
     insta::assert_snapshot!(company.run(&["sync", "--source", "scim"]), @r"
-    keyring-sync: the source scim has no list in keyring-sync.yaml: set sources.NAME.csv.file
+    keyring-sync: the source scim has no list in keyring-sync.yaml: set sources.NAME.csv, .ldap or .scim_pull
     = 64
     ");
+}
+
+#[test]
+fn a_source_that_cannot_be_read_holds_up_no_other() {
+    let company = Company::of(2);
+    let config = company.0.read("keyring-sync.yaml");
+    company.0.write("keyring-sync.yaml", &format!("{config}  a-first:\n    csv: {{file: missing.csv}}\n"));
+    company.export(2, &["E1,active,Person 1,", "E2,terminated,Person 2,"].map(str::to_owned));
+    let said = company.run(&["sync"]);
+    assert!(said.contains("a-first: missing.csv: ") && said.contains("a-first: nothing was changed\n"), "{said}");
+    assert!(said.contains("- E2 (Person 2): terminated") && said.ends_with("= 1\n"), "{said}");
+    assert!(company.is_active(1) && !company.is_active(2));
 }

@@ -608,7 +608,7 @@ pub fn fingerprint(blob: &[u8]) -> String {
 fn import(desk: &Desk<'_>, line: &str, zone: Option<&str>, taken: bool) {
     let root = desk.bench.lab.root();
     let mut program = Command::new(root.with_file_name("bin").join("keyring-sync"));
-    program.args(["import", "allowed-signers", "-", "--config"]).arg(root.join("keyring-sync.yaml"));
+    program.args(["import", "allowed-signers", "-", "--trust-import", "--config"]).arg(root.join("keyring-sync.yaml"));
     program.env("TZ", zone.unwrap_or("UTC"));
     let outcome = countersign_tests::process::run(&mut program, line.as_bytes());
     assert_eq!(outcome.succeeded(), taken, "{line}{}{}", outcome.stdout, outcome.stderr);

@@ -5,6 +5,7 @@ use crate::table::{Family, Row};
 use countersign_tests::keys::Kind as KeyKind;
 use countersign_tests::process::{must, run};
 use rusqlite::Connection;
+use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -52,7 +53,26 @@ fn beside(stage: &Stage, lane: &Lane, pushes: usize, work: impl Fn(usize) + Sync
     (answers, rounds.into_inner())
 }
 
-/// The registry is made one of the format before, and brought up to date by the next change.
+/// Takes the registry back to its first format, which had these tables alone.
+fn make_old(registry: &Path) {
+    let first = "'event', 'person', 'claim', 'key', 'fingerprint', 'authority', 'authority_mark', 'publication'";
+    let sql = format!(
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT IN ({first})"
+    );
+    let connection = Connection::open(registry).expect("the registry");
+    let later: Vec<String> = {
+        let mut statement = connection.prepare(&sql).expect("the schema");
+        let names = statement.query_map([], |row| row.get(0)).expect("the schema");
+        names.collect::<Result<_, _>>().expect("its tables")
+    };
+    let drop: String = later.iter().map(|table| format!("DROP TABLE {table};")).collect();
+    let back = "ALTER TABLE event DROP COLUMN rank; PRAGMA user_version = 1";
+    connection
+        .execute_batch(&format!("PRAGMA foreign_keys = OFF; BEGIN; {drop} {back}; COMMIT"))
+        .expect("the first format");
+}
+
+/// The registry is made one of the first format, and brought up to date by the next change.
 fn migrated(stage: &Stage, lane: &Lane) -> Row {
     let registry = stage.root().join("registry.db");
     let version = || {
@@ -61,9 +81,7 @@ fn migrated(stage: &Stage, lane: &Lane) -> Row {
     };
     let newest = version();
     let (answers, rounds) = beside(stage, lane, 30, |round| {
-        let connection = Connection::open(&registry).expect("the registry");
-        connection.execute_batch("DROP TABLE epoch; DROP TABLE scim_resource; DROP TABLE scim_member; DROP TABLE token; PRAGMA user_version = 1").expect("the format before");
-        drop(connection);
+        make_old(&registry);
         hire(stage, &format!("M{round}"));
         assert_eq!(version(), newest, "brought up to date");
     });

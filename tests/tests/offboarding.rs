@@ -2,8 +2,13 @@
 
 mod common;
 
+use aws_lc_rs::hmac;
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use common::Site;
 use countersign_policy::keyring::Keyring;
+use countersign_policy::time::Time;
 use countersign_registry::PublishedKeyring;
 use countersign_tests::crowd;
 use countersign_tests::handmade::DATE;
@@ -15,7 +20,7 @@ use countersign_tests::service::{Service, token};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 const CROWD: usize = 100_000;
 
@@ -77,21 +82,54 @@ fn push(site: &Site, desk: &Path, to: &Path, leaver: &Leaver, branch: &str) -> O
     run(git.current_dir(desk).arg("push").arg("--quiet").arg(to).arg(refspec), b"")
 }
 
+/// Of Standard Webhooks.
+const SECRET: [u8; 32] = [7; 32];
+
+/// HR says so itself.
+fn webhook(service: &Service, person: &str) {
+    let now = Time::from_system(SystemTime::now());
+    let body = json!({"type": "terminated", "timestamp": now, "data": {"person": person, "reason": "left"}}).to_string();
+    let (id, timestamp) = (format!("gone-{person}"), now.unix_seconds().to_string());
+    let key = hmac::Key::new(hmac::HMAC_SHA256, &SECRET);
+    let tag = hmac::sign(&key, format!("{id}.{timestamp}.{body}").as_bytes());
+    let signature = format!("v1,{}", STANDARD.encode(tag));
+    let headers =
+        [("webhook-id", id.as_str()), ("webhook-timestamp", &timestamp), ("webhook-signature", &signature)];
+    let answer = service.send("POST", "/webhooks/webhook", &headers, &body).expect("an answer");
+    assert_eq!(answer.status, 200, "{answer:?}");
+}
+
+/// An identity provider says so in a security event token.
+fn signal(service: &Service, bearer: &str, transmitter: &Ed25519KeyPair, person: &str) {
+    let part = |value: &serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let claims = json!({
+        "iss": "https://idp.example/", "aud": "https://git.example/", "jti": format!("gone-{person}"),
+        "iat": Time::from_system(SystemTime::now()).unix_seconds(),
+        "sub_id": {"format": "iss_sub", "iss": "https://idp.example/", "sub": person},
+        "events": {"https://schemas.openid.net/secevent/risc/event-type/account-disabled": {}},
+    });
+    let signed = format!("{}.{}", part(&json!({"typ": "secevent+jwt", "alg": "EdDSA", "kid": "k1"})), part(&claims));
+    let token = format!("{signed}.{}", URL_SAFE_NO_PAD.encode(transmitter.sign(signed.as_bytes())));
+    let headers = [("Authorization", bearer), ("Content-Type", "application/secevent+jwt")];
+    let answer = service.send("POST", "/ssf/signals", &headers, &token).expect("an answer");
+    assert_eq!(answer.status, 202, "{answer:?}");
+}
+
 #[test]
 fn gone_is_a_rejected_push_within_a_second_whoever_says_it() {
     let mut site = Site::new();
     let repository = site.repository("app");
     site.install(&repository);
-    let names = ["scim", "kill"];
+    let names = ["scim", "webhook", "signals", "kill"];
     let tree = Object::tree(Format::Sha1, &[]);
-    let (mut objects, mut events, mut channels) = (vec![tree.clone()], crowd::events(CROWD), Vec::new());
+    let (mut objects, mut hirings, mut channels) = (vec![tree.clone()], crowd::events(CROWD), Vec::new());
     for name in names {
         let mut leavers = Vec::new();
         // The last one stays.
         for number in 0..=RUNS {
             let id = format!("{name}-{number:03}");
             let key = SshKey::named(&id);
-            events.push_str(&hiring(&id, &key));
+            hirings.push_str(&hiring(&id, &key));
             let object = commit(&id, &key, &tree);
             leavers.push(Leaver { id, commit: object.id.clone() });
             objects.push(object);
@@ -99,18 +137,33 @@ fn gone_is_a_rejected_push_within_a_second_whoever_says_it() {
         channels.push(Channel { name, leavers });
     }
     let desk = desk(site.folder.path(), &objects);
-    let taken = site.product.keyring_sync(&["apply", "-"], events.as_bytes());
+    let taken = site.product.keyring_sync(&["apply", "-"], hirings.as_bytes());
     assert!(taken.succeeded(), "{taken:?}");
 
     // Two hundred within a day are more than any source says of single people; the brake is another test's.
     let more = "brake: {singles: {per_source: 1000, all_sources: 10000}}
 serve: {listen: '127.0.0.1:0', requests_per_second: 10000}
-sources: {scim: {scim: {person_id: externalId}}}
+sources:
+  scim: {scim: {person_id: externalId}}
+  webhook: {webhook: {kind: standard, secret_files: [webhook.secret]}}
+  signals:
+    signals:
+      issuer: https://idp.example/
+      audience: https://git.example/
+      jwks_file: idp.jwks
+      subjects: {iss_sub: person_id}
 ";
+    let transmitter = Ed25519KeyPair::from_seed_unchecked(&SECRET).expect("a key");
+    let x = URL_SAFE_NO_PAD.encode(transmitter.public_key());
+    let keys = json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "k1", "use": "sig", "x": x}]});
+    std::fs::write(site.product.root().join("idp.jwks"), keys.to_string()).expect("a key set");
+    let secret = format!("whsec_{}", STANDARD.encode(SECRET));
+    std::fs::write(site.product.root().join("webhook.secret"), secret).expect("a secret");
     let path = site.product.root().join("keyring-sync.yaml");
     let config = std::fs::read_to_string(&path).expect("keyring-sync.yaml");
     std::fs::write(&path, config + more).expect("keyring-sync.yaml");
     let bearer = format!("Bearer {}", token(&site.product, "scim"));
+    let events = format!("Bearer {}", token(&site.product, "signals"));
     let service = Service::start(&site.product);
     let scim = |method: &str, path: &str, body: serde_json::Value| {
         let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/scim+json")];
@@ -140,6 +193,8 @@ sources: {scim: {scim: {person_id: externalId}}}
                     let gone = json!({"Operations": [{"op": "Replace", "path": "active", "value": "False"}]});
                     scim("PATCH", &format!("/Users/{}", resources[number]), gone);
                 }
+                "webhook" => webhook(&service, &leaver.id),
+                "signals" => signal(&service, &events, &transmitter, &leaver.id),
                 _ => drop(site.sync(&["kill", &leaver.id, "--reason", "left"])),
             }
             let rejected = push(&site, &desk, &repository.path, leaver, &format!("{name}/{number}"));
@@ -230,7 +285,7 @@ sources: {okta: {scim: {person_id: externalId}}}
         for number in acknowledged.lock().expect("a list").iter() {
             let person = keyring.person(&format!("E{number:04}").parse().expect("an id")).expect("a keyring");
             let person = person.unwrap_or_else(|| panic!("E{number:04} was answered and is not there"));
-            let now = countersign_policy::time::Time::from_system(std::time::SystemTime::now());
+            let now = Time::from_system(SystemTime::now());
             assert_eq!(person.is_active(now), number % 3 != 0, "E{number:04} is there by halves");
         }
     }

@@ -5,6 +5,7 @@ mod cascade;
 mod ending;
 mod enrol;
 mod export;
+mod hints;
 mod import;
 mod init;
 mod key;
@@ -12,6 +13,8 @@ mod kill;
 mod person;
 mod publish;
 mod serve;
+mod signals;
+mod sources;
 mod staged;
 mod status;
 mod sync;
@@ -83,6 +86,9 @@ enum Command {
     /// Decide, two of you, about what would have put too many people out at once
     #[command(subcommand)]
     Staged(staged::Command),
+    /// See, confirm and refute what HR systems hinted at: who was suspended because they seem to have left
+    #[command(subcommand)]
+    Hints(hints::Command),
     /// Name those whose contract or employment ends soon
     Ending(ending::Args),
     /// Carry terminations and suspensions to the forges
@@ -96,8 +102,13 @@ enum Command {
     /// Bring persons and keys over from elsewhere
     #[command(subcommand)]
     Import(import::Command),
-    /// Serve HR and identity systems: SCIM 2.0, health and metrics
+    /// Serve HR and identity systems: SCIM 2.0, webhooks, health and metrics
     Serve,
+    /// Name the sources, when each was last heard, and who fell silent
+    Sources,
+    /// Look at security events, and fetch them
+    #[command(subcommand)]
+    Signals(signals::Command),
     /// Make and revoke the tokens of sources
     #[command(subcommand)]
     Token(token::Command),
@@ -126,11 +137,14 @@ impl Cli {
             Command::Kill(args) => kill::run(&context, &args),
             Command::Sync(args) => sync::run(&context, &args),
             Command::Staged(command) => staged::run(&context, &command),
+            Command::Hints(command) => hints::run(&context, &command),
             Command::Ending(args) => ending::run(&context, &args),
             Command::Cascade(command) => cascade::run(&context, command),
             Command::Undo(args) => undo::run(&context, &args),
             Command::Watch(command) => watch::run(&context, &command),
             Command::Serve => serve::run(&context),
+            Command::Sources => sources::run(&context),
+            Command::Signals(command) => signals::run(&context, &command),
             Command::Token(command) => token::run(&context, &command),
             Command::Publish => publish::run(&context),
             Command::Import(command) => import::run(&context, command),

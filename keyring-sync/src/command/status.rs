@@ -1,6 +1,6 @@
 //! `keyring-sync status`
 
-use super::{Context, cascade, now, person};
+use super::{Context, cascade, now, person, sources};
 use crate::report::{self, Failure, Report, count};
 use crate::review::Late;
 use countersign_policy::id::PersonId;
@@ -49,7 +49,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Report, Failure> {
     if let Some(id) = &args.person {
         return of_person(context, id);
     }
-    let registry = context.registry()?;
+    let (config, registry) = (context.config()?, context.registry()?);
     let (tables, now) = (registry.tables(), now());
     let persons = tables.persons()?;
     let states = [Lifecycle::Active, Lifecycle::Prehire, Lifecycle::Leave, Lifecycle::Suspended, Lifecycle::Terminated];
@@ -64,14 +64,30 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Report, Failure> {
         Some(published) => format!("epoch {epoch}, but readers see {published}: `keyring-sync publish` mends it"),
         None => format!("epoch {epoch}, not published: `keyring-sync publish` mends it"),
     };
+    let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
     let (keys, events, last) = (tables.key_count()?, tables.event_count()?, tables.last_event()?);
     let last = last.filter(|event| !person::is_of_watch(event));
     let last_words = last.as_ref().map_or(String::new(), |event| {
         format!(", the last {} of {} by {} at {}", event.kind, event.person, event.source, event.received_at)
     });
-    let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    let hints = tables.open_hint_counts()?.values().sum::<u64>();
+    let hints_words = match hints {
+        0 => String::new(),
+        _ => format!("\n{} not confirmed and not refuted: keyring-sync hints list", count(number(hints), "hint")),
+    };
+    let reviews = tables.open_review_counts()?.values().sum::<u64>();
+    let reviews_words = match reviews {
+        0 => String::new(),
+        _ => format!("\n{} to look at: keyring-sync signals list --open", count(number(reviews), "security event")),
+    };
+    let known = sources::known(&config, &tables, now)?;
+    let degraded: Vec<_> = known.iter().filter(|known| known.degraded.is_some()).collect();
+    let silent: String = degraded
+        .iter()
+        .filter_map(|known| Some(format!("\ndegraded: {}: {}", known.source, known.degraded.as_ref()?)))
+        .collect();
     let text = format!(
-        "{publication}\n{}: {}\n{}\n{}{last_words}",
+        "{publication}\n{}: {}\n{}\n{}{last_words}{hints_words}{reviews_words}{silent}",
         count(persons.len(), "person"),
         in_words.join(", "),
         count(number(keys), "key"),
@@ -80,7 +96,8 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Report, Failure> {
     let json = json!({
         "epoch": epoch, "published": published,
         "persons": by_state.iter().map(|(state, number)| (state.as_str().to_owned(), json!(number))).collect::<serde_json::Map<_, _>>(),
-        "keys": keys, "events": events,
+        "keys": keys, "events": events, "hints_open": hints, "reviews_open": reviews,
+        "degraded": degraded.iter().map(|known| known.source).collect::<Vec<_>>(),
         "last_event": last.map(|event| json!({
             "id": event.id, "source": event.source, "person": event.person, "type": event.kind, "received_at": event.received_at,
         })),

@@ -1,10 +1,13 @@
 //! An HR system's nightly list ─► checked rows. All of it or nothing: a list that is cut off must not put anybody out.
 
+pub mod signature;
+
+use super::list::{Export, FIELD_MAX, Row, Status, Subjects};
 use crate::local::{Day, NotADay, Zone};
+use countersign_policy::duration::Period;
 use countersign_policy::id::{BadId, Email, EngagementId, PersonId};
 use countersign_policy::text::shown;
 use countersign_policy::time::Time;
-use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,33 +16,10 @@ use std::time::Duration;
 pub const LIST_MAX: usize = 64 << 20;
 /// More columns than any HR system exports; each costs memory in every row.
 const COLUMNS_MAX: usize = 200;
-/// Longest field in bytes: names and addresses are shorter, essays are not for this list.
-const FIELD_MAX: usize = 1000;
 /// How far the clock of the HR system may run ahead of ours, as elsewhere in the lifecycle.
 const SKEW: Duration = Duration::from_secs(300);
 /// What a last line begins with that says how the list ends.
 const TRAILER: &str = "#trailer";
-
-/// What a list says of a person's place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Status {
-    Prehire,
-    Active,
-    Leave,
-    Suspended,
-    Terminated,
-}
-
-/// Roles and reach that go with a department.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Place {
-    #[serde(default)]
-    pub roles: Vec<countersign_policy::id::Role>,
-    #[serde(default)]
-    pub scope: Vec<countersign_policy::keyring::Scope>,
-}
 
 /// How to read the lists of one source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,6 +28,8 @@ pub struct Reading {
     pub zone: Option<ZoneName>,
     /// The source's own words for a status.
     pub statuses: BTreeMap<String, Status>,
+    /// An older list is refused: whoever holds the new ones back must not go unnoticed.
+    pub max_age: Option<Period>,
 }
 
 /// A time zone that was checked when it was read.
@@ -58,36 +40,6 @@ impl ZoneName {
     pub fn new(text: &str) -> Result<Self, NotADay> {
         text.parse::<Zone>().map(|_| ZoneName(text.to_owned()))
     }
-}
-
-/// One row.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Row {
-    /// Where it begins in the file, from 1.
-    pub line: u64,
-    pub person: PersonId,
-    /// Where persons and their employments have ids of their own.
-    pub engagement: Option<EngagementId>,
-    pub status: Status,
-    pub name: Option<String>,
-    pub email: Option<Email>,
-    pub department: Option<String>,
-    pub hired: Option<Day>,
-    pub last_day: Option<Day>,
-    pub contract_end: Option<Day>,
-    /// Since when the status holds.
-    pub since: Option<Day>,
-}
-
-/// A whole list that is proven to be whole.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Export {
-    pub exported_at: Time,
-    /// Lower-case hex, of the whole file.
-    pub sha256: String,
-    pub rows: Vec<Row>,
-    pub has_contract_ends: bool,
-    pub has_departments: bool,
 }
 
 /// Why a list is refused whole.
@@ -124,16 +76,27 @@ pub enum BadExport {
     Row { line: u64, reason: String },
     #[error("it says that it was exported at {0}, which is still to come here: check both clocks")]
     Future(Time),
+    #[error("it was exported at {exported_at}, more than {most} ago: has the export stopped?")]
+    Old { exported_at: Time, most: Period },
 }
 
-/// Reads a list that was received at `now`. `sidecar` is the text of the file that `sha256sum` wrote beside it.
-pub fn read(bytes: &[u8], sidecar: Option<&str>, reading: &Reading, now: Time) -> Result<Export, BadExport> {
+/// What else there is of a list.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Beside<'b> {
+    /// The text of the file that `sha256sum` wrote.
+    pub sha256: Option<&'b str>,
+    /// Whether a signature over the whole of it was found to be good.
+    pub signed: bool,
+}
+
+/// Reads a list that was received at `now`.
+pub fn read(bytes: &[u8], beside: Beside<'_>, reading: &Reading, now: Time) -> Result<Export, BadExport> {
     if bytes.len() > LIST_MAX {
         return Err(BadExport::TooLarge);
     }
     let sha256 = hex::encode(Sha256::digest(bytes));
-    let mut proof = Proof::default();
-    if let Some(sidecar) = sidecar {
+    let mut proof = Proof { whole: beside.signed, ..Proof::default() };
+    if let Some(sidecar) = beside.sha256 {
         let said = sidecar.split_whitespace().next().filter(|word| is_sha256(word));
         let said = said.ok_or(BadExport::Sidecar("the file beside it with `.sha256` added holds no SHA-256 in hex"))?;
         proof.digest("the file beside it", said, &sha256)?;
@@ -188,10 +151,14 @@ pub fn read(bytes: &[u8], sidecar: Option<&str>, reading: &Reading, now: Time) -
     if exported_at > now.plus(SKEW) {
         return Err(BadExport::Future(exported_at));
     }
+    if let Some(most) = reading.max_age.filter(|most| now.since(exported_at) > most.get()) {
+        return Err(BadExport::Old { exported_at, most });
+    }
     Ok(Export {
         exported_at,
         sha256,
         rows,
+        subjects: Subjects::Employees,
         has_contract_ends: columns.has("contract_end"),
         has_departments: columns.has("department"),
     })
@@ -201,7 +168,8 @@ pub fn read(bytes: &[u8], sidecar: Option<&str>, reading: &Reading, now: Time) -
 #[derive(Default)]
 struct Proof {
     rows: Option<u64>,
-    digest: bool,
+    /// By a digest or a signature of all of it.
+    whole: bool,
 }
 
 impl Proof {
@@ -209,7 +177,7 @@ impl Proof {
         if !said.eq_ignore_ascii_case(found) {
             return Err(BadExport::Digest { by, said: said.to_ascii_lowercase(), found: found.to_owned() });
         }
-        self.digest = true;
+        self.whole = true;
         Ok(())
     }
 
@@ -227,7 +195,7 @@ impl Proof {
     fn check(&self, found: u64) -> Result<(), BadExport> {
         match self.rows {
             Some(said) if said != found => Err(BadExport::RowCount { said, found }),
-            None if !self.digest => Err(BadExport::Unproven),
+            None if !self.whole => Err(BadExport::Unproven),
             _ => Ok(()),
         }
     }
@@ -322,7 +290,7 @@ impl Cells<'_> {
             Day::new(date, zone).map(Some).map_err(|error| format!("`{column}`: {error}"))
         };
         Ok(Row {
-            line,
+            line: Some(line),
             person,
             engagement,
             status: self.status(reading)?,
@@ -333,6 +301,7 @@ impl Cells<'_> {
             last_day: day("last_working_day")?.map_or_else(|| day("termination_date"), |last| Ok(Some(last)))?,
             contract_end: day("contract_end")?,
             since: day("effective_at")?,
+            roles: None,
         })
     }
 

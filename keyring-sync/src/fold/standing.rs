@@ -197,7 +197,8 @@ fn may_lift(lifter: &Entry<'_>, suspension: &Entry<'_>) -> bool {
         _ => false,
     };
     // A new engagement says nothing of what another source suspects.
-    lifter.event.source == suspension.event.source || outranks && lifter.event.claim == Claim::Reinstated
+    let reaches_others = lifter.event.claim == Claim::Reinstated && !lifter.event.own;
+    lifter.event.source == suspension.event.source || outranks && reaches_others
 }
 
 pub(super) fn on_leave(log: &Log<'_>) -> Spans {

@@ -4,19 +4,15 @@ use super::Forge;
 use super::ghes::Ghes;
 use super::gitea::Gitea;
 use super::gitlab::GitLab;
-use super::http::Client;
+use crate::http::{Client, Url};
+use crate::secret::{self, BadSecret};
+use crate::tls;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use countersign_policy::id::Account;
 use countersign_policy::text::shown;
 use serde::Deserialize;
 use std::fmt;
 use std::path::{Path, PathBuf};
-
-/// Where the system keeps the authorities that it trusts.
-const SYSTEM_ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
-
-/// Bytes of a secret: the longest token seen has 200.
-const SECRET_MAX: u64 = 4096;
 
 /// What an account's name begins with: `gitea` of `gitea:alice`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
@@ -81,36 +77,13 @@ pub struct ForgeConfig {
     pub ca_file: Option<PathBuf>,
 }
 
-/// An address that a token may be sent to.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct Url(String);
-
-impl TryFrom<String> for Url {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let bad = |why| format!("url `{}` {why}", shown(&text, 120));
-        let uri: ureq::http::Uri = text.parse().map_err(|_| bad("is no address such as https://git.example"))?;
-        let host = uri.host().unwrap_or_default();
-        let is_here = matches!(host, "127.0.0.1" | "[::1]" | "localhost");
-        match uri.scheme_str() {
-            _ if host.is_empty() || uri.query().is_some() => Err(bad("is no address such as https://git.example")),
-            Some("https") => Ok(Url(text.trim_end_matches('/').to_owned())),
-            Some("http") if is_here => Ok(Url(text.trim_end_matches('/').to_owned())),
-            Some("http") => Err(bad("would send the token in the clear: use https")),
-            _ => Err(bad("is no address such as https://git.example")),
-        }
-    }
-}
-
 /// A forge that cannot be asked as it is configured.
 #[derive(Debug, thiserror::Error)]
 pub enum BadForge {
     #[error("forge {0}: {1}: {2}")]
     File(ForgeName, String, std::io::Error),
-    #[error("forge {0}: {1} holds no secret of one line")]
-    Secret(ForgeName, String),
+    #[error("forge {0}: {1}")]
+    Secret(ForgeName, BadSecret),
     #[error("forge {0}: {1}")]
     Tls(ForgeName, String),
     #[error("two forges are called {0}")]
@@ -129,13 +102,10 @@ impl ForgeConfig {
     /// Reads the secrets; they may have been changed since.
     pub fn open(&self) -> Result<Box<dyn Forge>, BadForge> {
         let token = self.secret(&self.token_file)?;
-        let roots = match &self.ca_file {
-            Some(file) => std::fs::read(file).map_err(|error| self.file(file, error))?,
-            // Without https nobody asks for them.
-            None => std::fs::read(SYSTEM_ROOTS).unwrap_or_default(),
-        };
+        let roots = tls::roots(self.ca_file.as_deref())
+            .map_err(|(file, error)| BadForge::File(self.name.clone(), file.display().to_string(), error))?;
         let client = |path: &str, header: (&'static str, String)| {
-            Client::new(format!("{}{path}", self.url.0), vec![header], &roots)
+            Client::new(format!("{}{path}", self.url.as_str()), vec![header], &roots)
                 .map_err(|why| BadForge::Tls(self.name.clone(), why))
         };
         Ok(match self.kind {
@@ -143,8 +113,8 @@ impl ForgeConfig {
                 let password = self.password_file.as_ref().map(|file| self.secret(file)).transpose()?;
                 let basic = |password: String| ("authorization", format!("Basic {}", STANDARD.encode(password)));
                 let with_password = password.map(|password| client("/api/v1", basic(password))).transpose()?;
-                let with_token = client("/api/v1", ("authorization", format!("token {token}")))?;
-                Box::new(Gitea::new(with_token, with_password))
+                let token = ("authorization", format!("token {token}"));
+                Box::new(Gitea::new(client("/api/v1", token.clone())?, client("", token)?, with_password))
             }
             Kind::GitLab => Box::new(GitLab::new(client("/api/v4", ("private-token", token))?)),
             Kind::Ghes => Box::new(Ghes::new(client("/api/v3", ("authorization", format!("token {token}")))?)),
@@ -152,36 +122,13 @@ impl ForgeConfig {
     }
 
     fn secret(&self, path: &Path) -> Result<String, BadForge> {
-        let mut text = String::new();
-        std::fs::File::open(path)
-            .and_then(|file| std::io::Read::read_to_string(&mut std::io::Read::take(file, SECRET_MAX), &mut text))
-            .map_err(|error| self.file(path, error))?;
-        let secret = text.trim();
-        if secret.is_empty() || secret.chars().any(char::is_control) {
-            return Err(BadForge::Secret(self.name.clone(), path.display().to_string()));
-        }
-        Ok(secret.to_owned())
-    }
-
-    fn file(&self, path: &Path, error: std::io::Error) -> BadForge {
-        BadForge::File(self.name.clone(), path.display().to_string(), error)
+        secret::read(path).map_err(|bad| BadForge::Secret(self.name.clone(), bad))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_token_goes_nowhere_in_the_clear() {
-        let url = |text: &str| Url::try_from(text.to_owned());
-        assert_eq!(url("https://git.example/").unwrap().0, "https://git.example");
-        assert_eq!(url("http://127.0.0.1:3000/forge").unwrap().0, "http://127.0.0.1:3000/forge");
-        assert!(url("http://git.example").unwrap_err().contains("in the clear"));
-        for bad in ["git.example", "", "ftp://git.example", "https://", "https://git.example/?a=b"] {
-            assert!(url(bad).is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn a_forge_and_its_accounts_meet() {

@@ -1,8 +1,9 @@
 //! GitHub Enterprise Server (`/enterprise-admin/users`, a site administrator's classic token).
 
-use super::http::{Client, id, segment};
-use super::{Forge, Standing, Step, Trouble};
+use super::{Forge, Keys, Standing, Step, Trouble};
+use crate::http::{Client, id, segment};
 use crate::report::count;
+use countersign_policy::text::shown;
 use serde_json::Value;
 use ureq::http::Method;
 
@@ -85,5 +86,31 @@ impl Forge for Ghes {
 
     fn give_back(&self, login: &str) -> Result<(), Trouble> {
         self.client.send(Method::DELETE, &format!("/users/{}/suspended", segment(login)), None)
+    }
+
+    fn keys(&self, login: &str) -> Result<Option<Keys>, Trouble> {
+        if self.user(login)?.is_none() {
+            self.client.knows_us()?;
+            return Ok(None);
+        }
+        let mut keys = Keys::default();
+        // Keys to log in with are listed elsewhere, and verify nothing here.
+        let path = format!("/users/{}/ssh_signing_keys", segment(login));
+        let signing = self.client.list(&path)?;
+        for entry in signing.ok_or_else(|| Trouble::odd("it has no list of SSH signing keys"))? {
+            keys.add_ssh(&entry)?;
+        }
+        for entry in self.entries(login, Step::GpgKeys)? {
+            match entry.get("raw_key").and_then(Value::as_str) {
+                Some(armour) => {
+                    keys.add_openpgp(armour)?;
+                }
+                None => keys.unfit.push(format!(
+                    "GPG key {} was uploaded before the server kept whole keys: it has to be uploaded again",
+                    shown(entry.get("key_id").and_then(Value::as_str).unwrap_or_default(), 40)
+                )),
+            }
+        }
+        Ok(Some(keys))
     }
 }

@@ -1,21 +1,26 @@
 //! Gitea and Forgejo (`routers/api/v1`).
 
-use super::http::{Client, id, segment};
-use super::{Forge, Standing, Step, Trouble};
+use super::{Forge, Keys, Standing, Step, Trouble};
+use crate::http::{Client, id, segment};
 use crate::report::count;
 use serde_json::{Value, json};
 use ureq::http::Method;
 
+/// What a page of whole keys holds.
+const ARMOUR: &str = "-----BEGIN PGP PUBLIC KEY BLOCK-----";
+
 #[derive(Debug)]
 pub struct Gitea {
     client: Client,
+    /// The pages for people, at the same address.
+    web: Client,
     /// Tokens are shown to a password alone.
     with_password: Option<Client>,
 }
 
 impl Gitea {
-    pub fn new(client: Client, with_password: Option<Client>) -> Self {
-        Gitea { client, with_password }
+    pub fn new(client: Client, web: Client, with_password: Option<Client>) -> Self {
+        Gitea { client, web, with_password }
     }
 
     fn for_tokens(&self) -> Result<&Client, Trouble> {
@@ -101,5 +106,40 @@ impl Forge for Gitea {
 
     fn give_back(&self, login: &str) -> Result<(), Trouble> {
         self.set_login(login, true)
+    }
+
+    fn keys(&self, login: &str) -> Result<Option<Keys>, Trouble> {
+        if self.user(login)?.is_none() {
+            self.client.knows_us()?;
+            return Ok(None);
+        }
+        let listed = |step: Step| {
+            self.entries(login, step)?.ok_or_else(|| Trouble::odd(format!("it has no list of {}", step.as_str())))
+        };
+        let mut keys = Keys::default();
+        for entry in listed(Step::SshKeys)? {
+            keys.add_ssh(&entry)?;
+        }
+        let gpg = listed(Step::GpgKeys)?.len();
+        if gpg > 0 {
+            // The API lists bare keys, without what binds names and subkeys to them; the whole ones are a page.
+            let page = match self.web.text(&format!("/{}.gpg", segment(login))) {
+                // A server that shows its pages to nobody has the other keys all the same.
+                Err(Trouble::Odd(_)) => None,
+                page => page?,
+            };
+            let whole = match page.filter(|text| text.contains(ARMOUR)) {
+                Some(armour) => keys.add_openpgp(&armour)?,
+                None => 0,
+            };
+            if whole < gpg {
+                keys.unfit.push(format!(
+                    "{} of {} cannot be had whole from /{login}.gpg: export it from its holder's GnuPG",
+                    gpg - whole,
+                    count(gpg, "GPG key")
+                ));
+            }
+        }
+        Ok(Some(keys))
     }
 }

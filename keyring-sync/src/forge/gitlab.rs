@@ -1,7 +1,8 @@
 //! GitLab, self-managed (`doc/api/users.md`, `user_keys.md`, `personal_access_tokens.md`).
 
-use super::http::{Client, id, segment};
-use super::{Forge, Standing, Step, Trouble};
+use super::keys::text;
+use super::{Forge, Keys, Standing, Step, Trouble};
+use crate::http::{Client, id, segment};
 use crate::report::count;
 use countersign_policy::text::shown;
 use serde_json::Value;
@@ -104,5 +105,23 @@ impl Forge for GitLab {
             }
         }
         self.client.send(Method::POST, &format!("/users/{}/unblock", id(&user)?), None)
+    }
+
+    fn keys(&self, login: &str) -> Result<Option<Keys>, Trouble> {
+        let Some(user) = self.user(login)? else {
+            self.client.knows_us()?;
+            return Ok(None);
+        };
+        let (user, mut keys) = (id(&user)?, Keys::default());
+        for entry in self.entries(user, Step::SshKeys)? {
+            // `signing`, `auth_and_signing`, or a server from before there was a difference.
+            if entry.get("usage_type").and_then(Value::as_str) != Some("auth") {
+                keys.add_ssh(&entry)?;
+            }
+        }
+        for entry in self.entries(user, Step::GpgKeys)? {
+            keys.add_openpgp(text(&entry, "key")?)?;
+        }
+        Ok(Some(keys))
     }
 }

@@ -1,15 +1,15 @@
 //! What offboarding does on the forges. Each of them is asked what still works, told to end it, and asked again: an
-//! answer of success proves nothing.
+//! answer of success proves nothing. And the keys that people gave them, for a first import.
 
 pub mod config;
 mod ghes;
 mod gitea;
 mod gitlab;
-mod http;
+mod keys;
 
+pub use crate::http::Trouble;
 pub use config::{BadForge, ForgeConfig, ForgeName, Kind};
-
-use std::fmt;
+pub use keys::{Keys, PublicKey};
 
 /// One way into a forge that must end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,28 +51,6 @@ pub enum Standing {
     Partly(String),
 }
 
-/// Why it could not be found out or done.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Trouble {
-    /// No whole answer came: whatever else is to be done there waits too.
-    Unreachable(String),
-    /// The forge answered, and not as it should.
-    Odd(String),
-}
-
-impl Trouble {
-    fn odd(what: impl Into<String>) -> Self {
-        Trouble::Odd(what.into())
-    }
-}
-
-impl fmt::Display for Trouble {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Trouble::Unreachable(what) | Trouble::Odd(what)) = self;
-        f.write_str(what)
-    }
-}
-
 /// A forge that an administrator's token opens.
 pub trait Forge: Send + Sync {
     /// What works now, as the forge shows it to an administrator.
@@ -83,6 +61,9 @@ pub trait Forge: Send + Sync {
 
     /// Lets a blocked account in again. Keys and tokens are gone, and stay so.
     fn give_back(&self, login: &str) -> Result<(), Trouble>;
+
+    /// The keys that commits of the account may be signed with; `None`: there is no such account.
+    fn keys(&self, login: &str) -> Result<Option<Keys>, Trouble>;
 }
 
 /// How a way in stands after an attempt to end it.
@@ -147,6 +128,10 @@ mod tests {
 
         fn cut(&self, _: &str, _: Step) -> Result<(), Trouble> {
             self.cut.clone()
+        }
+
+        fn keys(&self, _: &str) -> Result<Option<Keys>, Trouble> {
+            Ok(None)
         }
 
         fn give_back(&self, _: &str) -> Result<(), Trouble> {

@@ -1,3 +1,4 @@
 //! Other programs' files ─► what they say.
 
 pub mod allowed_signers;
+pub mod gnupg;

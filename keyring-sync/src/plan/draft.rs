@@ -3,12 +3,13 @@
 use super::{Actual, Bearings, NoPlan, Step};
 use crate::brake::Origin;
 use crate::event::{Claim, Event, Profile};
-use crate::feed::csv::{Export, Place, Row, Status};
+use crate::feed::list::{Export, Place, Row, Status, Subjects};
 use crate::fold;
+use crate::hint::Hinted;
 use crate::intake::Offer;
 use crate::local::Day;
 use crate::report;
-use countersign_policy::id::{Email, EngagementId, PersonId};
+use countersign_policy::id::{Email, EngagementId, PersonId, Role};
 use countersign_policy::text::shown;
 use countersign_policy::time::Time;
 use serde_json::{Value, json};
@@ -54,6 +55,7 @@ pub(super) struct Draft<'d> {
     person: &'d PersonId,
     actual: &'d Actual,
     exported_at: Time,
+    subjects: Subjects,
     bearings: Bearings<'d>,
     said: Vec<Event>,
     offers: Vec<Offer>,
@@ -68,6 +70,7 @@ impl<'d> Draft<'d> {
             person,
             actual,
             exported_at: export.exported_at,
+            subjects: export.subjects,
             bearings,
             said: actual.said.clone(),
             offers: Vec::new(),
@@ -98,11 +101,16 @@ impl<'d> Draft<'d> {
         let begins = row.hired.as_ref().map_or(When::Exported, When::On);
         let now = self.bearings.now;
         let Some(known) = told.begins else {
+            // Whether the holder of an account has a place in the company is for those to say who hired them.
+            let others_hired = self.subjects == Subjects::Accounts && self.actual.person.is_some();
             if !self.said.iter().any(|event| matches!(event.claim, Claim::Hired(_))) {
                 self.name = self.name.take().or_else(|| first.name.clone());
                 let profile = self.first_profile(first);
                 self.say("hired", When::Exported, of(json!(profile), engagement), Origin::Said);
-                self.what.push("hired".to_owned());
+                self.what.push(if others_hired { "has an account" } else { "hired" }.to_owned());
+            }
+            if others_hired {
+                return;
             }
             if row.status != Status::Prehire || row.hired.is_some() {
                 self.say("activated", begins, of(json!({}), engagement), Origin::Said);
@@ -213,7 +221,7 @@ impl<'d> Draft<'d> {
         let now = self.bearings.now;
         let since = |row: &&&Row| row.since.as_ref().map_or(now, |day| day.begin().max(now));
         let said = fold::absences(&self.said, now);
-        if said.0 && suspended.is_none() {
+        if said.0 && suspended.is_none() && !self.stays_hinted(going_on) {
             self.say("reinstated", When::Exported, json!({}), Origin::Said);
             self.what.push("reinstated".to_owned());
         }
@@ -230,6 +238,15 @@ impl<'d> Draft<'d> {
             && !fold::absences(&self.actual.said, since(&row)).1
         {
             self.begin_absence(row, "leave_started", "on leave");
+        }
+    }
+
+    /// Whether a hint outlives the list: one that tells of an end bears it out.
+    pub fn stays_hinted(&self, going_on: &[&Row]) -> bool {
+        match self.actual.hinted {
+            None => false,
+            Some(Hinted::Plain) => going_on.iter().any(|row| end_of(row).is_some()),
+            Some(Hinted::Firm) => true,
         }
     }
 
@@ -322,6 +339,23 @@ impl<'d> Draft<'d> {
             self.say("transferred", When::Exported, data, Origin::Said);
             self.what.push(format!("in {}", shown(name, 80)));
         }
+    }
+
+    /// The roles that the source's groups give, where they are not what it said last: an operator who took one of them
+    /// is not overruled by a list that says the same again.
+    pub fn roles(&mut self, roles: &BTreeSet<Role>) {
+        let last = self.said.iter().filter_map(|event| Some((event, event.claim.profile()?.roles.as_ref()?)));
+        let last = last.max_by_key(|(event, _)| event.asserted_at).map(|(_, roles)| roles);
+        let last: BTreeSet<&Role> = last.into_iter().flatten().collect();
+        if roles.iter().collect::<BTreeSet<_>>() == last {
+            return;
+        }
+        self.say("transferred", When::Exported, json!({"roles": roles}), Origin::Said);
+        let named: Vec<&str> = roles.iter().map(Role::as_str).collect();
+        self.what.push(match named.is_empty() {
+            true => "no role by a group".to_owned(),
+            false => format!("by a group {}", named.join(", ")),
+        });
     }
 
     fn say(&mut self, kind: &str, when: When<'_>, data: Value, origin: Origin) {

@@ -46,7 +46,21 @@ impl World {
         }
         let reading = Reading { zone: Some(ZoneName::new("Europe/Berlin").unwrap()), ..Reading::default() };
         let now = at(&format!("2026-12-{day:02}T04:00:00Z"));
-        let export = csv::read(text.as_bytes(), None, &reading, now).unwrap();
+        let export = csv::read(text.as_bytes(), csv::Beside::default(), &reading, now).unwrap();
+        self.compare(&export, now)
+    }
+
+    /// What a directory says that was read in the night before `day` of December.
+    fn accounts(&mut self, day: u32, rows: Vec<Row>) -> Night {
+        let now = at(&format!("2026-12-{day:02}T04:00:00Z"));
+        let plan = self.compare(&Export::of_accounts(now, rows).unwrap(), now);
+        let said = plan.steps.iter().map(|step| format!("{}{}: {}", step.sign(), step.person, step.what.join(", ")));
+        let said = said.chain(plan.notes.iter().cloned()).collect();
+        self.events.extend(plan.offers().into_iter().map(|offer| offer.event));
+        said
+    }
+
+    fn compare(&self, export: &Export, now: Time) -> Plan {
         let mut actual: BTreeMap<PersonId, Actual> = BTreeMap::new();
         for event in &self.events {
             let one = actual.entry(event.person.clone()).or_default();
@@ -55,7 +69,7 @@ impl World {
             }
             one.person = Some(self.person(event.person.as_str()));
         }
-        plan(&export, &actual, Bearings { source: &hr(), places: &self.places, now }).unwrap()
+        plan(export, &actual, Bearings { source: &hr(), places: &self.places, now }).unwrap()
     }
 
     fn operator(&mut self, day: u32, kind: &str, data: serde_json::Value) {
@@ -307,4 +321,60 @@ fn another_department_brings_its_roles_and_reach() {
         world.night(4, head, &["E1,active,Moon"]),
         ["line 2: department `Moon` is not in `departments`: roles and scope of E1 stay as they are"]
     );
+}
+
+fn account(id: &str, is_open: bool, roles: &[&str]) -> Row {
+    let roles = roles.iter().map(|role| countersign_policy::id::Role::new(role).unwrap()).collect();
+    Row { roles: Some(roles), ..Row::of_account(PersonId::new(id).unwrap(), is_open) }
+}
+
+#[test]
+fn a_directory_hires_whom_nobody_knows_and_nobody_else() {
+    let mut world = World::new();
+    world.operator(1, "hired", serde_json::json!({"name": "Alice"}));
+    let rows = || vec![account("E1", true, &[]), account("E2", true, &[]), account("E3", false, &[])];
+    assert_eq!(
+        world.accounts(2, rows()),
+        [
+            "+E1: has an account",
+            "+E2: hired, active",
+            "1 of the list were disabled before the registry knew them: they stay out of it"
+        ]
+    );
+    world.is("E1", "2026-12-03T00:00:00Z", Prehire);
+    world.is("E2", "2026-12-03T00:00:00Z", Active);
+    assert_eq!(world.accounts(3, rows()).len(), 1, "the same again is no news");
+    // Whoever loses the account is out, whoever hired them.
+    assert_eq!(
+        world.accounts(4, vec![account("E3", true, &[])]),
+        ["+E3: hired, active", "-E1: suspended: not in the list", "-E2: suspended: not in the list"]
+    );
+    assert_eq!(world.accounts(5, rows())[..2], ["~E1: reinstated", "~E2: reinstated"]);
+}
+
+#[test]
+fn an_account_of_somebody_who_has_left_is_no_way_back() {
+    let mut world = World::new();
+    world.accounts(1, vec![account("E1", true, &[])]);
+    world.operator(2, "terminated", serde_json::json!({}));
+    let listed = "E1 is listed as active and is terminated here by somebody else's word, which stands";
+    assert_eq!(world.accounts(3, vec![account("E1", true, &["senior"])]), [listed]);
+    assert_eq!(world.accounts(4, vec![account("E1", false, &[])]), [""; 0]);
+    assert_eq!(world.accounts(5, vec![account("E9", true, &[])]), ["+E9: hired, active"], "and is not missed");
+    world.is("E1", "2026-12-06T00:00:00Z", Terminated);
+}
+
+#[test]
+fn a_group_gives_a_role_until_its_member_leaves_it() {
+    let mut world = World::new();
+    let mut night = |day, roles: &[&str]| world.accounts(day, vec![account("E1", true, roles)]);
+    assert_eq!(night(1, &["senior"]), ["+E1: hired, active, by a group senior"]);
+    assert_eq!(night(2, &["senior"]), [""; 0]);
+    assert_eq!(night(3, &["reviewer", "senior"]), ["~E1: by a group reviewer, senior"]);
+    assert_eq!(night(4, &[]), ["~E1: no role by a group"]);
+    assert_eq!(night(5, &["senior"]), ["~E1: by a group senior"]);
+    // What an operator took is not given back by a list that says the same again.
+    world.operator(6, "role_removed", serde_json::json!({"role": "senior"}));
+    assert_eq!(world.accounts(7, vec![account("E1", true, &["senior"])]), [""; 0]);
+    assert!(!world.person("E1").has_role("senior", at("2026-12-08T00:00:00Z")));
 }

@@ -3,9 +3,11 @@
 use super::rate::Bucket;
 use super::{Ended, Shared, now, token};
 use crate::feed::scim::{Kind, ScimError};
+use crate::feed::webhook::{Endpoint, Greeting, Refused};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -28,11 +30,15 @@ const FAILED_ATTEMPTS_PER_SECOND: u32 = 10;
 /// Longest token looked at.
 const TOKEN_MAX: usize = 256;
 
-/// Who sent the request, proved by its token.
+/// Who sent the request, proved by its token or its signature.
 #[derive(Clone, Debug)]
 pub struct Caller {
     pub source: Source,
 }
+
+/// Of an answer of success to a request that changed nothing: its source has said nothing new.
+#[derive(Clone, Copy, Debug)]
+pub struct Unchanged;
 
 struct Guard {
     shared: Arc<Shared>,
@@ -40,7 +46,7 @@ struct Guard {
     failures: Mutex<Bucket>,
 }
 
-/// `router` for those who hold a token.
+/// `router` for those who hold a token or sign what they send.
 pub(super) fn guarded(router: Router, shared: &Arc<Shared>) -> Router {
     let failures = Mutex::new(Bucket::new(FAILED_ATTEMPTS_PER_SECOND, Instant::now()));
     let guard = Arc::new(Guard { shared: Arc::clone(shared), sources: Mutex::default(), failures });
@@ -71,14 +77,13 @@ pub(crate) fn incident(method: &str, what: &str) -> Response {
 
 async fn admit(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
     let begun = Instant::now();
-    let bearer = bearer(&request).map(str::to_owned);
-    let source = match guard.whose(bearer).await {
-        Ok(Some(source)) => source,
-        Ok(None) => return guard.unauthorized(),
-        Err(error) => {
-            tracing::error!(%error, "a token could not be looked up");
-            return ScimError::new(Kind::Unavailable, "the registry cannot be read".to_owned()).into_response();
-        }
+    let proved = match guard.shared.webhooks.signed_at(request.uri().path()) {
+        Some(endpoint) => guard.by_signature(endpoint, request).await,
+        None => guard.by_token(request).await,
+    };
+    let (source, request) = match proved {
+        Ok(proved) => proved,
+        Err(response) => return response,
     };
     let taken = {
         let mut sources = guard.sources.lock().unwrap_or_else(PoisonError::into_inner);
@@ -92,20 +97,25 @@ async fn admit(State(guard): State<Arc<Guard>>, request: Request, next: Next) ->
     }
     let (method, path) = (request.method().clone(), shown(request.uri().path(), 120));
     let response = match whole(request).await {
-        Ok(mut request) => {
+        Ok((parts, body)) => {
+            let mut request = Request::from_parts(parts, Body::from(body));
             request.extensions_mut().insert(Caller { source: source.clone() });
             next.run(request).await
         }
         Err(error) => error.into_response(),
     };
     let status = response.status();
+    let unchanged = method.is_safe() || path.ends_with("/.search") || response.extensions().get::<Unchanged>().is_some();
     let ended = match status.as_u16() {
         500.. => Ended::Failed,
         400.. => Ended::Rejected,
-        _ if method.is_safe() || path.ends_with("/.search") => Ended::Read,
+        _ if unchanged => Ended::Read,
         _ => Ended::Changed(begun.elapsed()),
     };
     guard.shared.metrics.request(&source, ended, now());
+    if matches!(ended, Ended::Changed(_) | Ended::Read) {
+        guard.shared.pulse.heard(&source, now());
+    }
     let ms = begun.elapsed().as_millis();
     if status.is_server_error() || status.is_client_error() {
         tracing::warn!(%source, %method, path, status = status.as_u16(), ms, "request");
@@ -123,18 +133,17 @@ fn bearer(request: &Request) -> Option<&str> {
 }
 
 /// The request with its whole body read, so that no slow client holds a handler.
-async fn whole(request: Request) -> Result<Request, ScimError> {
+async fn whole(request: Request) -> Result<(Parts, Bytes), ScimError> {
     let (parts, body) = request.into_parts();
     let read = tokio::time::timeout(BODY_PATIENCE, axum::body::to_bytes(body, BODY_MAX)).await;
-    let bytes: Bytes = match read {
-        Ok(Ok(bytes)) => bytes,
+    match read {
+        Ok(Ok(bytes)) => Ok((parts, bytes)),
         Ok(Err(_)) => {
             let reason = format!("a request has at most {BODY_MAX} bytes: send it in parts");
-            return Err(ScimError::new(Kind::TooLarge, reason));
+            Err(ScimError::new(Kind::TooLarge, reason))
         }
-        Err(_) => return Err(ScimError::new(Kind::Timeout, "the request did not arrive in time".to_owned())),
-    };
-    Ok(Request::from_parts(parts, Body::from(bytes)))
+        Err(_) => Err(ScimError::new(Kind::Timeout, "the request did not arrive in time".to_owned())),
+    }
 }
 
 impl Guard {
@@ -147,17 +156,87 @@ impl Guard {
         Ok(source)
     }
 
-    fn unauthorized(&self) -> Response {
+    /// Looks at the token alone; the body is read once it is known whose it is.
+    async fn by_token(&self, request: Request) -> Result<(Source, Request), Response> {
+        let bearer = bearer(&request).map(str::to_owned);
+        match self.whose(bearer).await {
+            Ok(Some(source)) => Ok((source, request)),
+            Ok(None) => Err(self.unauthorized("a valid bearer token is needed", "Bearer realm=\"keyring-sync\"")),
+            Err(error) => {
+                tracing::error!(%error, "a token could not be looked up");
+                Err(ScimError::new(Kind::Unavailable, "the registry cannot be read".to_owned()).into_response())
+            }
+        }
+    }
+
+    /// A signature is over the whole body, so that anybody may send one: it is as bounded in size and time as any other,
+    /// and what nobody signed takes nothing from the source's own allowance.
+    async fn by_signature(&self, endpoint: &Endpoint, request: Request) -> Result<(Source, Request), Response> {
+        let (mut parts, body) = whole(request).await.map_err(IntoResponse::into_response)?;
+        if let Some(greeting) = endpoint.greeting(&body) {
+            return Err(self.greet(endpoint, greeting).await);
+        }
+        match endpoint.verify(&parts.headers, &body, now()) {
+            Ok(verified) => {
+                parts.extensions.insert(verified);
+                Ok((endpoint.source.clone(), Request::from_parts(parts, Body::from(body))))
+            }
+            // Signed by who should: its sender is told to come again, as some never do after 4xx, and a clock of ours that
+            // is wrong must not let a leaver stay.
+            Err(late @ Refused::Late) => {
+                self.shared.metrics.unauthorized();
+                tracing::warn!(source = %endpoint.source, %late, "a webhook is not fresh");
+                let mut response = ScimError::new(Kind::Unavailable, late.to_string()).into_response();
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("300"));
+                Err(response)
+            }
+            Err(refused) => {
+                tracing::debug!(source = %endpoint.source, %refused, "a webhook is not believed");
+                Err(self.unauthorized(&refused.to_string(), "Signature realm=\"keyring-sync\""))
+            }
+        }
+    }
+
+    /// Answers what nobody can prove and what changes nothing, as seldom as a failed attempt.
+    async fn greet(&self, endpoint: &Endpoint, greeting: Greeting) -> Response {
+        if let Err(wait) = self.failures.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now()) {
+            return too_many(wait);
+        }
+        let source = endpoint.source.clone();
+        let Greeting::Offer(token) = greeting else {
+            tracing::info!(%source, "a webhook asks whether anybody is here");
+            return "ok\n".into_response();
+        };
+        let shared = Arc::clone(&self.shared);
+        let kept = tokio::task::spawn_blocking(move || {
+            let endpoint = shared.webhooks.get(&source).ok_or(std::io::ErrorKind::NotFound)?;
+            let file = endpoint.keep_offer(&token)?;
+            let (source, file) = (&endpoint.source, file.display());
+            tracing::warn!(
+                %source, %file,
+                "a secret was offered: show it to the sender, and once it is taken move the file to secret_files and restart"
+            );
+            Ok::<_, std::io::Error>(())
+        });
+        match kept.await {
+            Ok(Ok(())) => "ok\n".into_response(),
+            Ok(Err(error)) => {
+                tracing::error!(source = %endpoint.source, %error, "an offered secret could not be kept");
+                incident("offer", "an offered secret could not be kept")
+            }
+            Err(_) => incident("offer", "keeping an offered secret panicked"),
+        }
+    }
+
+    fn unauthorized(&self, reason: &str, challenge: &'static str) -> Response {
         self.shared.metrics.unauthorized();
         let taken = self.failures.lock().unwrap_or_else(PoisonError::into_inner).take(Instant::now());
         if let Err(wait) = taken {
             return too_many(wait);
         }
-        tracing::warn!("a request without a valid token");
-        let error = ScimError::new(Kind::Unauthorized, "a valid bearer token is needed".to_owned());
-        let mut response = error.into_response();
-        let challenge = HeaderValue::from_static("Bearer realm=\"keyring-sync\"");
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        tracing::warn!(reason, "a request that proves nothing");
+        let mut response = ScimError::new(Kind::Unauthorized, reason.to_owned()).into_response();
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         response
     }
 }

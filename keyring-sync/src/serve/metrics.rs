@@ -1,5 +1,6 @@
 //! What the service counts, and its Prometheus text.
 
+use crate::life::Life;
 use countersign_policy::id::Source;
 use countersign_policy::time::Time;
 use std::collections::BTreeMap;
@@ -45,6 +46,19 @@ pub enum Ended {
 
 #[derive(Debug, Default)]
 pub struct Metrics(Mutex<Inner>);
+
+/// What the registry says of sources at this moment.
+#[derive(Debug)]
+pub struct Waiting<'w> {
+    /// How many changes of a source wait for two people.
+    pub staged: &'w BTreeMap<Source, u64>,
+    /// How many of its hints are open.
+    pub hints: &'w BTreeMap<Source, u64>,
+    /// How many of its security events wait for an operator's look.
+    pub reviews: &'w BTreeMap<Source, u64>,
+    /// Of those that are to be heard regularly; and whether they are degraded.
+    pub lives: &'w BTreeMap<Source, (Life, bool)>,
+}
 
 impl Metrics {
     /// With every source that is configured, so that one that never spoke is seen to be silent.
@@ -98,8 +112,9 @@ impl Metrics {
         });
     }
 
-    /// Prometheus text format 0.0.4. `staged` says how many changes of a source wait for two people.
-    pub fn text(&self, staged: &BTreeMap<Source, u64>) -> String {
+    /// Prometheus text format 0.0.4.
+    pub fn text(&self, waiting: &Waiting<'_>) -> String {
+        let Waiting { staged, hints, reviews, lives } = waiting;
         let inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut out = String::new();
         let mut family = |name: &str, kind: &str, help: &str, samples: &[(String, f64)]| {
@@ -127,16 +142,26 @@ impl Metrics {
             "From the receipt of the source's last change to its publication.",
             &each(&|counts| counts.last_event.map(|_| counts.lag.as_secs_f64())),
         );
-        let waiting: Vec<(String, f64)> = inner
-            .sources
-            .keys()
-            .chain(staged.keys().filter(|source| !inner.sources.contains_key(source)))
-            .map(|source| {
-                (format!("{{source=\"{}\"}}", label(source.as_str())), staged.get(source).copied().unwrap_or(0))
-            })
-            .map(|(labels, count)| (labels, count as f64))
-            .collect();
-        family("keyring_sync_staged", "gauge", "Changes of the source that wait for two people.", &waiting);
+        let of = |source: &Source| format!("{{source=\"{}\"}}", label(source.as_str()));
+        let of_each = |counts: &BTreeMap<Source, u64>| -> Vec<(String, f64)> {
+            let others = counts.keys().filter(|source| !inner.sources.contains_key(source));
+            let sources = inner.sources.keys().chain(others);
+            sources.map(|source| (of(source), counts.get(source).copied().unwrap_or(0) as f64)).collect()
+        };
+        let help = "Changes of the source that wait for two people.";
+        family("keyring_sync_staged", "gauge", help, &of_each(staged));
+        let help = "People whom the source hinted to have left, not confirmed and not refuted yet.";
+        family("keyring_sync_hints_open", "gauge", help, &of_each(hints));
+        let help = "Security events of the source that an operator has to look at.";
+        family("keyring_sync_signal_reviews_open", "gauge", help, &of_each(reviews));
+        let heard: Vec<(String, f64)> =
+            lives.iter().filter_map(|(source, (life, _))| Some((of(source), seconds(life.heard?)))).collect();
+        let help = "When the source last gave a sign of life.";
+        family("keyring_sync_source_last_heard_timestamp_seconds", "gauge", help, &heard);
+        let degraded: Vec<(String, f64)> =
+            lives.iter().map(|(source, (_, degraded))| (of(source), f64::from(u8::from(*degraded)))).collect();
+        let help = "Whether the source is silent for too long, or says that it stopped.";
+        family("keyring_sync_source_degraded", "gauge", help, &degraded);
         let mut requests = Vec::new();
         for (source, counts) in &inner.sources {
             let results = [("accepted", counts.accepted), ("rejected", counts.rejected), ("failed", counts.failed)];
@@ -149,7 +174,7 @@ impl Metrics {
         family(
             "keyring_sync_unauthorized_total",
             "counter",
-            "Requests without a valid token.",
+            "Requests without a valid token or signature.",
             &[(String::new(), inner.unauthorized as f64)],
         );
         family(
@@ -187,18 +212,26 @@ mod tests {
     fn a_source_is_seen_before_it_speaks_and_after() {
         let okta = Source::new("ok\"ta").unwrap();
         let metrics = Metrics::new([(okta.clone(), None)].into_iter(), 7);
-        let text = metrics.text(&BTreeMap::from([(okta.clone(), 3)]));
+        let (staged, hints) = (BTreeMap::from([(okta.clone(), 3)]), BTreeMap::from([(okta.clone(), 2)]));
+        let (none, lives) = (BTreeMap::new(), BTreeMap::new());
+        let text = metrics.text(&Waiting { staged: &staged, hints: &hints, reviews: &none, lives: &lives });
         assert!(text.contains("keyring_sync_staged{source=\"ok\\\"ta\"} 3\n"), "{text}");
+        assert!(text.contains("keyring_sync_hints_open{source=\"ok\\\"ta\"} 2\n"), "{text}");
         assert!(text.contains("keyring_sync_requests_total{source=\"ok\\\"ta\",result=\"rejected\"} 0\n"), "{text}");
         assert!(!text.contains("timestamp_seconds{"), "who never spoke did not speak in 1970: {text}");
         metrics.request(&okta, Ended::Changed(Duration::from_millis(20)), Time::from_unix_millis(1_500));
         metrics.request(&okta, Ended::Rejected, Time::from_unix_millis(9_000));
         metrics.committed(Duration::from_millis(20), 8);
-        let text = metrics.text(&BTreeMap::new());
+        let life = Life { heard: Some(Time::from_unix_millis(2_500)), ..Life::begun(Time::from_unix_millis(0)) };
+        let lives = BTreeMap::from([(okta, (life, true))]);
+        let text = metrics.text(&Waiting { staged: &none, hints: &none, reviews: &none, lives: &lives });
         for line in [
             "keyring_sync_source_last_event_timestamp_seconds{source=\"ok\\\"ta\"} 1.5",
             "keyring_sync_source_lag_seconds{source=\"ok\\\"ta\"} 0.02",
             "keyring_sync_requests_total{source=\"ok\\\"ta\",result=\"rejected\"} 1",
+            "keyring_sync_source_last_heard_timestamp_seconds{source=\"ok\\\"ta\"} 2.5",
+            "keyring_sync_source_degraded{source=\"ok\\\"ta\"} 1",
+            "keyring_sync_signal_reviews_open{source=\"ok\\\"ta\"} 0",
             "keyring_sync_published_epoch 8",
             "keyring_sync_commit_duration_seconds_bucket{le=\"0.01\"} 0",
             "keyring_sync_commit_duration_seconds_bucket{le=\"0.025\"} 1",

@@ -8,22 +8,26 @@ mod guard;
 mod listen;
 mod metrics;
 mod notify;
+mod pulse;
 mod rate;
 mod readers;
 pub mod token;
 mod writer;
 
 pub use config::METRICS;
-pub use guard::Caller;
+pub use guard::{Caller, Unchanged};
 pub(crate) use guard::incident;
-pub use metrics::{Ended, Metrics};
+pub use metrics::{Ended, Metrics, Waiting};
+pub use pulse::Pulse;
 pub use readers::Readers;
 pub use writer::{WriteError, Writer};
 
 use crate::brake::Limits;
 use crate::cascade::run::{CascadeError, Progress, Running};
 use crate::config::Config;
-use crate::feed::scim;
+use crate::feed::signals::{self, OpenError, Receivers};
+use crate::feed::webhook::Endpoints;
+use crate::feed::{scim, webhook};
 use crate::sources::Settings;
 use axum::Router;
 use axum::extract::{Extension, State};
@@ -32,10 +36,10 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use countersign_policy::id::Source;
 use countersign_policy::time::Time;
-use countersign_registry::{Publication, Registry, StoreError, Tables};
+use countersign_registry::{Publication, Registry, StoreError};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Why the service could not start.
@@ -51,7 +55,14 @@ pub enum ServeError {
     Schema(#[from] scim::BadSchema),
     #[error("{0}")]
     Cascade(#[from] CascadeError),
+    #[error("{0}")]
+    Webhook(String),
+    #[error("{0}")]
+    Signals(#[from] OpenError),
 }
+
+/// For work off the runtime, such as a read of the registry, when the service stops.
+const TASKS_PATIENCE: Duration = Duration::from_secs(5);
 
 pub(crate) fn now() -> Time {
     Time::from_system(SystemTime::now())
@@ -65,9 +76,12 @@ pub struct Shared {
     pub metrics: Arc<Metrics>,
     pub service: config::Service,
     pub sources: BTreeMap<Source, Settings>,
+    pub webhooks: Endpoints,
     pub brake: Limits,
     /// `None`: no forge is configured.
     pub cascade: Option<Arc<Progress>>,
+    pub signals: Receivers,
+    pub pulse: Pulse,
 }
 
 /// Serves until SIGTERM or SIGINT; what was begun is finished.
@@ -76,13 +90,17 @@ pub fn run(config: &Config, service: config::Service) -> Result<(), ServeError> 
         let what = what.to_owned();
         move |source| ServeError::Io { what, source }
     };
-    let registry = Registry::open(&config.registry, &config.keyring)?;
+    let mut registry = Registry::open(&config.registry, &config.keyring)?;
     registry.repair(now())?;
+    let pulse = Pulse::begin(&mut registry, &config.sources)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(io("runtime"))?;
     let tables = registry.tables();
     let last = |source: &Source| Ok((source.clone(), tables.last_received(source)?));
     let sources: Vec<_> = config.sources.keys().map(last).collect::<Result<_, StoreError>>()?;
     let metrics = Arc::new(Metrics::new(sources.into_iter(), tables.epoch()?));
+    let webhooks = Endpoints::load(config).map_err(ServeError::Webhook)?;
+    let with_signals = config.sources.iter().filter_map(|(source, settings)| Some((source, settings.signals.as_ref()?)));
+    let signals = Receivers::open(with_signals, &tables)?;
     let tls = service.tls.as_ref().map(listen::tls).transpose()?;
     let listen = service.listen;
     let (writer, thread) = Writer::start(registry, config.ranks(), Arc::clone(&metrics), runtime.handle().clone())
@@ -96,16 +114,20 @@ pub fn run(config: &Config, service: config::Service) -> Result<(), ServeError> 
         metrics,
         service,
         sources: config.sources.clone(),
+        webhooks,
         brake: config.brake.clone(),
         cascade: cascade.as_ref().map(|cascade| Arc::clone(&cascade.progress)),
+        signals,
+        pulse,
     });
     let router = router(&shared)?;
-    drop(shared);
     runtime.block_on(async {
         let socket = tokio::net::TcpListener::bind(listen).await.map_err(io(&format!("serve.listen {listen}")))?;
         let mut term = signal(SignalKind::terminate()).map_err(io("SIGTERM"))?;
         let mut int = signal(SignalKind::interrupt()).map_err(io("SIGINT"))?;
         let at = socket.local_addr().map_err(io("serve.listen"))?;
+        signals::tasks::start(&shared);
+        tokio::spawn(pulse::keep(shared));
         tracing::info!(%at, tls = tls.is_some(), "serving");
         notify::tell("READY=1");
         let stop = async move {
@@ -117,8 +139,9 @@ pub fn run(config: &Config, service: config::Service) -> Result<(), ServeError> 
         listen::serve(socket, tls, router, stop).await;
         Ok::<(), ServeError>(())
     })?;
-    // Connections are gone, and with them the handles: the writer ends its queue and returns.
-    drop(runtime);
+    // Connections are gone, and with the runtime its tasks, and so all handles: the writer ends its queue and returns.
+    // A transmitter that holds a request open is not waited for.
+    runtime.shutdown_timeout(TASKS_PATIENCE);
     if thread.join().is_err() {
         tracing::error!("the writer ended in a panic");
     }
@@ -133,6 +156,8 @@ fn router(shared: &Arc<Shared>) -> Result<Router, ServeError> {
     let known = Router::new()
         .route("/metrics", get(show_metrics))
         .nest("/scim/v2", scim::routes(shared)?)
+        .nest("/ssf", signals::routes())
+        .nest("/webhooks", webhook::routes(shared))
         .fallback(scim::not_found)
         .with_state(Arc::clone(shared));
     let guarded = guard::guarded(known, shared);
@@ -146,12 +171,18 @@ async fn show_metrics(State(shared): State<Arc<Shared>>, Extension(caller): Exte
         return (StatusCode::FORBIDDEN, reason).into_response();
     }
     let read = Arc::clone(&shared);
-    let counts = |tables: Tables<'_>| Ok::<_, StoreError>((tables.staged_counts()?, tables.cascade_counts()?));
-    let counted = tokio::task::spawn_blocking(move || read.readers.read(|_, tables| counts(tables))).await;
-    let Ok(Ok((staged, open))) = counted else {
+    let counted = tokio::task::spawn_blocking(move || {
+        read.readers.read(|_, tables| -> Result<_, StoreError> {
+            let (staged, hints) = (tables.staged_counts()?, tables.open_hint_counts()?);
+            let (reviews, open) = (tables.open_review_counts()?, tables.cascade_counts()?);
+            Ok((staged, hints, reviews, read.pulse.look(&tables, now())?, open))
+        })
+    });
+    let Ok(Ok((staged, hints, reviews, lives, open))) = counted.await else {
         return (StatusCode::SERVICE_UNAVAILABLE, "the registry cannot be read\n").into_response();
     };
-    let mut text = shared.metrics.text(&staged);
+    let waiting = Waiting { staged: &staged, hints: &hints, reviews: &reviews, lives: &lives };
+    let mut text = shared.metrics.text(&waiting);
     if let Some(progress) = &shared.cascade {
         text.push_str(&cascade::text(progress, &open));
     }

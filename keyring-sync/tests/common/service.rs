@@ -39,7 +39,12 @@ impl Service {
             let serve = "serve:\n  listen: 127.0.0.1:0\n  requests_per_second: 10000\n";
             room.write("keyring-sync.yaml", &format!("{config}{serve}sources:\n  okta: {{scim: {okta}}}\n"));
         }
-        let made = room.run(&["token", "add", "okta"]);
+        Self::of(room, "okta")
+    }
+
+    /// Serves what the configuration says, with a new token of `source`.
+    pub fn of(room: &Room, source: &str) -> Self {
+        let made = room.run(&["token", "add", source]);
         let token = made.lines().find(|line| line.starts_with("csk_")).unwrap_or_else(|| panic!("{made}")).to_owned();
         let mut child = Command::new(env!("CARGO_BIN_EXE_keyring-sync"))
             .args(["--config", "keyring-sync.yaml", "serve"])
@@ -78,7 +83,10 @@ impl Service {
             head.push_str(&format!("{header}\r\n"));
         }
         if let Some(body) = body {
-            head.push_str(&format!("Content-Type: application/scim+json\r\nContent-Length: {}\r\n", body.len()));
+            if !headers.iter().any(|header| header.to_ascii_lowercase().starts_with("content-type:")) {
+                head.push_str("Content-Type: application/scim+json\r\n");
+            }
+            head.push_str(&format!("Content-Length: {}\r\n", body.len()));
         }
         let sent = stream.write_all(format!("{head}\r\n{}", body.unwrap_or_default()).as_bytes());
         let mut reply = Vec::new();

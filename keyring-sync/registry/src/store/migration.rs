@@ -289,6 +289,96 @@ const STEPS: &[&str] = &["
     CREATE TRIGGER cascade_step_never_goes BEFORE DELETE ON cascade_step
         BEGIN SELECT RAISE(ABORT, 'steps are never deleted'); END;
 ", "
+    -- The webhooks that were taken, kept for as long as their senders may repeat them.
+    CREATE TABLE delivery (
+        source TEXT NOT NULL,
+        id TEXT NOT NULL,
+        sha256 TEXT NOT NULL,
+        -- It may have given access back: repeated it would undo what came after it, so it is never forgotten.
+        restores INTEGER NOT NULL CHECK (restores IN (0, 1)),
+        received_at INTEGER NOT NULL,
+        PRIMARY KEY (source, id)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX delivery_received ON delivery (received_at) WHERE restores = 0;
+    CREATE TRIGGER delivery_never_changes BEFORE UPDATE ON delivery
+        BEGIN SELECT RAISE(ABORT, 'deliveries never change'); END;
+    CREATE TRIGGER delivery_that_restores_never_goes BEFORE DELETE ON delivery WHEN OLD.restores = 1
+        BEGIN SELECT RAISE(ABORT, 'a delivery that gave access back is never forgotten'); END;
+
+    -- Senders repeat what two people rejected.
+    CREATE INDEX staged_rejected ON staged (source, id) WHERE outcome = 'rejected';
+
+    -- Who was suspended on a hint that they left, and what became of the hint.
+    CREATE TABLE hint (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        source TEXT NOT NULL,
+        person TEXT NOT NULL,
+        event TEXT NOT NULL,
+        said TEXT NOT NULL,
+        at_once INTEGER NOT NULL CHECK (at_once IN (0, 1)),
+        received_at INTEGER NOT NULL,
+        outcome TEXT CHECK (outcome IN ('confirmed', 'refuted')),
+        decided_at INTEGER,
+        decided_by TEXT,
+        UNIQUE (source, event)
+    ) STRICT;
+    CREATE INDEX hint_standing ON hint (source, person) WHERE outcome IS NOT 'refuted';
+    CREATE INDEX hint_person ON hint (person) WHERE outcome IS NOT 'refuted';
+    CREATE TRIGGER hint_stays_refuted BEFORE UPDATE ON hint
+        WHEN OLD.outcome IS 'refuted' OR NEW.source <> OLD.source OR NEW.person <> OLD.person OR NEW.event <> OLD.event
+        BEGIN SELECT RAISE(ABORT, 'what was refuted stays so'); END;
+    CREATE TRIGGER hint_never_goes BEFORE DELETE ON hint
+        BEGIN SELECT RAISE(ABORT, 'hints are never deleted'); END;
+", "
+    -- Security event tokens, so that none counts twice. What was held back or refused may come again.
+    CREATE TABLE signal (
+        id TEXT PRIMARY KEY,
+        source TEXT NOT NULL,
+        issuer TEXT NOT NULL,
+        jti TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        type TEXT NOT NULL,
+        person TEXT,
+        issued_at INTEGER NOT NULL,
+        received_at INTEGER NOT NULL,
+        outcome TEXT NOT NULL CHECK (outcome IN ('applied', 'recorded', 'withheld', 'held', 'refused')),
+        detail TEXT NOT NULL,
+        token TEXT,
+        -- What an operator has to look at, and who did.
+        review TEXT,
+        reviewed_at INTEGER,
+        reviewed_by TEXT,
+        reviewed_login TEXT,
+        reviewed_reason TEXT,
+        UNIQUE (source, issuer, jti)
+    ) STRICT;
+    CREATE INDEX signal_received ON signal (received_at);
+    CREATE INDEX signal_review ON signal (source, person) WHERE review IS NOT NULL AND reviewed_at IS NULL;
+    CREATE TRIGGER signal_never_goes BEFORE DELETE ON signal
+        BEGIN SELECT RAISE(ABORT, 'signals are never deleted'); END;
+    CREATE TRIGGER signal_is_settled_once BEFORE UPDATE ON signal
+        WHEN NEW.id <> OLD.id OR NEW.digest <> OLD.digest OR NEW.type <> OLD.type
+            OR OLD.outcome NOT IN ('held', 'refused') AND (NEW.outcome <> OLD.outcome OR NEW.review IS NOT OLD.review)
+            OR OLD.reviewed_at IS NOT NULL
+        BEGIN SELECT RAISE(ABORT, 'what became of a signal stays so'); END;
+    -- The key sets of transmitters as they were fetched last.
+    CREATE TABLE pinned_keys (
+        source TEXT PRIMARY KEY,
+        url TEXT NOT NULL,
+        body BLOB NOT NULL,
+        fetched_at INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    -- When each source was last heard of.
+    CREATE TABLE source_life (
+        source TEXT PRIMARY KEY,
+        watched_at INTEGER NOT NULL,
+        heard_at INTEGER,
+        asked TEXT,
+        asked_at INTEGER,
+        verified_at INTEGER,
+        stopped TEXT
+    ) STRICT, WITHOUT ROWID;
+", "
     -- What is blocked on a forge by this program's doing alone, and so is its to give back.
     ALTER TABLE cascade_step ADD COLUMN own INTEGER NOT NULL DEFAULT 0 CHECK (own IN (0, 1));
     ALTER TABLE cascade_step ADD COLUMN returned_at INTEGER;

@@ -114,6 +114,13 @@ impl Tables<'_> {
         Ok(at.map(Time::from_unix_millis))
     }
 
+    /// Whether two people rejected this event of the source.
+    pub fn was_rejected(&self, source: &Source, id: &EventId) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM staged WHERE source = ?1 AND id = ?2 AND outcome = 'rejected')";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        Ok(statement.query_row(params![source.as_str(), id.as_str()], |row| row.get(0))?)
+    }
+
     /// How many changes of each source wait.
     pub fn staged_counts(&self) -> Result<BTreeMap<Source, u64>, StoreError> {
         let sql = "SELECT source, COUNT(*) FROM staged WHERE outcome IS NULL GROUP BY source";

@@ -2,8 +2,10 @@ use super::*;
 use crate::published::PublishedKeyring;
 use crate::store::authority::AuthorityMark;
 use crate::store::cascade::{Attempt, CascadeStep};
+use crate::store::delivery::DeliveryRow;
 use crate::store::event::EventRow;
 use crate::store::export::ExportRow;
+use crate::store::hint::{HintOutcome, NewHint};
 use crate::store::key::KeyRow;
 use crate::store::scim::{ScimKind, ScimNarrow, ScimRow};
 use crate::store::staged::{NewStaged, Outcome, Vote};
@@ -100,34 +102,25 @@ fn a_change_that_is_not_committed_never_was() {
     assert_eq!(PublishedKeyring::open(registry.keyring()).unwrap().epoch(), 0);
 }
 
-/// Back to the first schema.
-fn without_later_tables() -> String {
-    let later = [
-        "epoch",
-        "scim_resource",
-        "scim_member",
-        "token",
-        "staged_vote",
-        "staged",
-        "passed",
-        "export",
-        "challenge",
-        "pending_key",
-        "deposit",
-        "export_version",
-        "cascade_step",
-        "watch_reading",
-        "watch",
-    ];
-    let drop = later.map(|table| format!("DROP TABLE {table};")).concat();
-    drop + "ALTER TABLE event DROP COLUMN rank; PRAGMA user_version = 1"
+/// Back to the first schema, which had these tables alone.
+fn without_later_tables(connection: &Connection) {
+    let first = "'event', 'person', 'claim', 'key', 'fingerprint', 'authority', 'authority_mark', 'publication'";
+    let sql = format!(
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT IN ({first})"
+    );
+    let mut statement = connection.prepare(&sql).unwrap();
+    let later: Vec<String> =
+        statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap();
+    let drop: String = later.iter().map(|table| format!("DROP TABLE {table};")).collect();
+    let back = "ALTER TABLE event DROP COLUMN rank; PRAGMA user_version = 1; PRAGMA foreign_keys = ON";
+    connection.execute_batch(&format!("PRAGMA foreign_keys = OFF; {drop} {back}")).unwrap();
 }
 
 #[test]
 fn a_registry_of_the_first_schema_goes_on() {
     let (dir, mut registry) = new_registry();
     registry.begin(at(1)).unwrap().commit(at(1)).unwrap();
-    registry.connection.execute_batch(&without_later_tables()).unwrap();
+    without_later_tables(&registry.connection);
     drop(registry);
     let mut registry = reopened(&dir).unwrap();
     registry.begin(at(2)).unwrap().commit(at(2)).unwrap();
@@ -394,6 +387,116 @@ fn a_change_goes_back_to_its_mark() {
     change.commit_unseen().unwrap();
     assert_eq!(registry.tables().event_count().unwrap(), 1);
     assert_eq!(registry.tables().epoch().unwrap(), 0, "readers have nothing new to see");
+}
+
+#[test]
+fn a_delivery_is_remembered_until_it_is_pruned() {
+    let (_dir, registry) = new_registry();
+    let tables = registry.tables();
+    let delivery = |source: &str, id: &str, n: i64| DeliveryRow {
+        source: Source::new(source).unwrap(),
+        id: id.to_owned(),
+        sha256: "ab".to_owned(),
+        restores: id == "back",
+        received_at: at(n),
+    };
+    tables.add_delivery(&delivery("bob", "back", 5)).unwrap();
+    tables.add_delivery(&delivery("bob", "1", 10)).unwrap();
+    tables.add_delivery(&delivery("gusto", "1", 20)).unwrap();
+    assert!(tables.add_delivery(&delivery("bob", "1", 30)).is_err(), "source and id name one delivery");
+    assert!(registry.connection.execute("UPDATE delivery SET sha256 = 'cd'", []).is_err());
+    assert_eq!(tables.prune_deliveries(at(20)).unwrap(), 1);
+    let bob = delivery("bob", "1", 10).source;
+    assert_eq!(tables.delivery(&bob, "1").unwrap(), None);
+    assert!(tables.delivery(&bob, "back").unwrap().is_some(), "what gave access back is never forgotten");
+    assert!(registry.connection.execute("DELETE FROM delivery", []).is_err());
+    assert_eq!(tables.delivery(&delivery("gusto", "1", 20).source, "1").unwrap(), Some(delivery("gusto", "1", 20)));
+}
+
+#[test]
+fn a_hint_is_open_then_confirmed_and_refuted_for_good() {
+    let (_dir, registry) = new_registry();
+    let tables = registry.tables();
+    let hint = |event: &str| NewHint {
+        source: Source::new("bob").unwrap(),
+        person: PersonId::new("E1").unwrap(),
+        event: EventId::new(event).unwrap(),
+        said: "employee.left".to_owned(),
+        at_once: true,
+        received_at: at(3),
+    };
+    for event in ["a", "a", "b"] {
+        tables.open_hint(&hint(event)).unwrap();
+    }
+    let open = tables.open_hints().unwrap();
+    assert_eq!(open.iter().map(|row| row.hint.clone()).collect::<Vec<_>>(), [hint("a"), hint("b")]);
+    assert_eq!(tables.open_hint_counts().unwrap(), [(hint("a").source, 2)].into());
+    tables.decide_hint(open[0].seq, HintOutcome::Confirmed, "bob", at(4)).unwrap();
+    assert_eq!(tables.open_hints().unwrap(), open[1..]);
+    let confirmed = &tables.standing_hints(&hint("a").source).unwrap()[0];
+    assert_eq!((confirmed.outcome, confirmed.decided_at), (Some(HintOutcome::Confirmed), Some(at(4))));
+    tables.decide_hint(open[0].seq, HintOutcome::Refuted, "alice", at(5)).unwrap();
+    assert_eq!(tables.standing_hints_of(&hint("a").person).unwrap(), open[1..]);
+    let refused = tables.decide_hint(open[0].seq, HintOutcome::Confirmed, "bob", at(6)).unwrap_err().to_string();
+    assert!(refused.contains("stays so"), "{refused}");
+    assert!(registry.connection.execute("DELETE FROM hint", []).is_err());
+}
+
+#[test]
+fn what_became_of_a_signal_stays_so() {
+    use crate::store::signal::{Reviewed, SignalOutcome, SignalRow};
+    let (_dir, registry) = new_registry();
+    let tables = registry.tables();
+    let mut row = SignalRow {
+        id: "set-1".to_owned(),
+        source: Source::new("idp").unwrap(),
+        issuer: "https://idp.example/".to_owned(),
+        jti: "j1".to_owned(),
+        digest: "aa".to_owned(),
+        kind: "urn:x".to_owned(),
+        person: None,
+        issued_at: at(1),
+        received_at: at(2),
+        outcome: SignalOutcome::Refused,
+        detail: "nobody is called so".to_owned(),
+        token: Some("a.b.c".to_owned()),
+        review: None,
+    };
+    tables.put_signal(&row).unwrap();
+    row.outcome = SignalOutcome::Applied;
+    row.person = Some(PersonId::new("E1").unwrap());
+    row.review = Some("look at the keys".to_owned());
+    tables.put_signal(&row).unwrap();
+    assert_eq!(tables.signal("set-1").unwrap().as_ref(), Some(&row));
+    let refused = SignalRow { outcome: SignalOutcome::Refused, ..row.clone() };
+    assert!(tables.put_signal(&refused).is_err());
+    assert!(registry.connection.execute("DELETE FROM signal", []).is_err());
+    assert_eq!(tables.open_reviews_of(&row.source, row.person.as_ref().unwrap()).unwrap(), [row.clone()]);
+    let name = |text: &str| text.to_owned();
+    let reviewed = Reviewed { at: at(3), operator: name("alice"), login: name("root"), reason: name("keys are new") };
+    assert!(tables.end_review("set-1", &reviewed).unwrap());
+    assert!(!tables.end_review("set-1", &reviewed).unwrap(), "once");
+    assert_eq!((tables.open_reviews().unwrap(), tables.reviewed("set-1").unwrap()), (vec![], Some(reviewed)));
+}
+
+#[test]
+fn a_sign_of_life_is_never_older_than_the_last() {
+    let (_dir, registry) = new_registry();
+    let (tables, idp) = (registry.tables(), Source::new("idp").unwrap());
+    assert_eq!(tables.source_life(&idp).unwrap(), None);
+    tables.watch_source(&idp, at(1)).unwrap();
+    tables.watch_source(&idp, at(5)).unwrap();
+    for seconds in [7, 6] {
+        tables.heard_source(&idp, at(seconds)).unwrap();
+    }
+    tables.asked_source(&idp, "s1", at(8)).unwrap();
+    tables.stopped_source(&idp, Some("moving")).unwrap();
+    let life = tables.source_life(&idp).unwrap().unwrap();
+    assert_eq!((life.watched_at, life.heard_at, life.asked.as_deref()), (at(1), Some(at(7)), Some("s1")));
+    assert_eq!(life.stopped.as_deref(), Some("moving"));
+    tables.verified_source(&idp, at(9)).unwrap();
+    let life = tables.source_life(&idp).unwrap().unwrap();
+    assert_eq!((life.verified_at, life.stopped), (Some(at(9)), None));
 }
 
 fn only_step(tables: Tables<'_>) -> CascadeStep {

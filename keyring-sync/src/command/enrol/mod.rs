@@ -81,6 +81,10 @@ fn list(context: &Context, person: Option<&PersonId>) -> Result<Report, Failure>
     let mine = |id: &PersonId| person.is_none_or(|person| person == id);
     let (mut lines, mut pending_json, mut open_json) = (Vec::new(), Vec::<Value>::new(), Vec::<Value>::new());
     for pending in tables.pending_keys()?.iter().filter(|pending| mine(&pending.person)) {
+        // Registered since in another way, or somebody else's.
+        if tables.owner(pending.key.as_str())?.is_some() {
+            continue;
+        }
         let origin = shown(&pending.origin, 80);
         lines.push(format!(
             "{}  pending {}, by {origin} on {}",

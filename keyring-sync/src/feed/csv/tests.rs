@@ -9,7 +9,7 @@ fn berlin() -> Reading {
 }
 
 fn read_text(text: &str) -> Result<Export, BadExport> {
-    read(text.as_bytes(), None, &berlin(), now())
+    read(text.as_bytes(), Beside::default(), &berlin(), now())
 }
 
 #[track_caller]
@@ -31,7 +31,7 @@ fn a_whole_list_is_read() {
     assert_eq!(export.exported_at.to_string(), "2026-11-26T01:00:00Z");
     assert_eq!((export.rows.len(), export.sha256.len()), (2, 64));
     let alice = &export.rows[0];
-    assert_eq!((alice.line, alice.person.as_str(), alice.status), (2, "E1", Status::Active));
+    assert_eq!((alice.line, alice.person.as_str(), alice.status), (Some(2), "E1", Status::Active));
     assert_eq!(alice.name.as_deref(), Some("Alice Example"));
     assert_eq!(alice.engagement, None, "without ids of persons an employee is one");
 }
@@ -79,7 +79,7 @@ fn a_list_that_nothing_proves_whole_is_refused() {
     assert!(read_text(&format!("{text}{TRAILER},sha256={digest}")).is_ok());
     let other = format!("{}{TRAILER},sha256={digest}", text.replace("active", "leave"));
     assert!(read_text(&other).unwrap_err().to_string().ends_with("it was changed or cut off"));
-    let beside = |said: &str| read(text.as_bytes(), Some(said), &berlin(), now());
+    let beside = |said: &str| read(text.as_bytes(), Beside { sha256: Some(said), signed: false }, &berlin(), now());
     assert!(beside(&format!("{digest}  export.csv\n")).is_ok());
     assert!(matches!(beside(&"0".repeat(64)), Err(BadExport::Digest { by: "the file beside it", .. })));
     assert!(matches!(beside("export.csv"), Err(BadExport::Sidecar(_))));
@@ -114,7 +114,7 @@ fn one_bad_row_refuses_all() {
     let long = format!("E2,active,,{},2026-11-26T01:00:00Z,2\n", "x".repeat(FIELD_MAX + 1));
     refused(&with(&long), "line 3: a field is longer than 1000 bytes");
     let latin = [list(&[ALICE]).as_bytes(), b"E2,active,,J\xf6rg,2026-11-26T01:00:00Z,2\n"].concat();
-    assert!(matches!(read(&latin, None, &berlin(), now()), Err(BadExport::NotUtf8(_))));
+    assert!(matches!(read(&latin, Beside::default(), &berlin(), now()), Err(BadExport::NotUtf8(_))));
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn days_are_days_where_the_person_is() {
         ["2026-12-01 (Europe/Berlin)", "2026-12-24 (Europe/Berlin)", "2027-01-31 (Europe/Berlin)"]
     );
     assert_eq!([&two.last_day, &two.since].map(shown), ["2026-12-31 (Asia/Tokyo)", "2026-11-20 (Asia/Tokyo)"]);
-    let nowhere = read(text.as_bytes(), None, &Reading::default(), now()).unwrap_err().to_string();
+    let nowhere = read(text.as_bytes(), Beside::default(), &Reading::default(), now()).unwrap_err().to_string();
     assert!(nowhere.starts_with("line 2: `hire_date` is a day, and nothing says where"), "{nowhere}");
     let instant = text.replace("2026-12-24,", "2026-12-24T00:00:00Z,");
     refused(&instant, "line 2: `last_working_day`: `2026-12-24T00:00:00Z` is no day such as 2026-11-27");
@@ -159,7 +159,7 @@ fn a_source_may_have_its_own_words_and_ids_of_persons() {
     reading.statuses.insert("U".to_owned(), Status::Leave);
     let text = "employee_id,person_id,status,exported_at,row_count\n\
                 7-a,P7,U,2026-11-26T01:00:00Z,2\n7-b,P7,active,2026-11-26T01:00:00Z,2\n";
-    let rows = read(text.as_bytes(), None, &reading, now()).unwrap().rows;
+    let rows = read(text.as_bytes(), Beside::default(), &reading, now()).unwrap().rows;
     assert_eq!(rows[0].status, Status::Leave);
     assert_eq!(rows.iter().map(|row| row.engagement.as_ref().unwrap().as_str()).collect::<Vec<_>>(), ["7-a", "7-b"]);
     assert_eq!(rows[0].person, rows[1].person, "two employments of one person");
@@ -168,7 +168,7 @@ fn a_source_may_have_its_own_words_and_ids_of_persons() {
 proptest::proptest! {
     #[test]
     fn no_bytes_make_it_fall(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300)) {
-        let _ = read(&bytes, None, &berlin(), now());
+        let _ = read(&bytes, Beside::default(), &berlin(), now());
     }
 
     /// Whatever is lost of a list, its end or some lines, it is refused or nobody is missing.

@@ -21,6 +21,17 @@ pub enum PersonIdFrom {
     Id,
 }
 
+impl PersonIdFrom {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            PersonIdFrom::ExternalId => "externalId",
+            PersonIdFrom::EmployeeNumber => "employeeNumber",
+            PersonIdFrom::UserName => "userName",
+            PersonIdFrom::Id => "id",
+        }
+    }
+}
+
 /// What a DELETE says of the person.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]

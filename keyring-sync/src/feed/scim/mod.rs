@@ -5,6 +5,7 @@
 //!
 //! `active: false` is `suspended` by this source, not a termination: providers send it for an unassignment too.
 
+mod active;
 mod call;
 pub mod config;
 mod discovery;
@@ -12,6 +13,7 @@ mod error;
 mod filter;
 mod group;
 mod patch;
+pub mod pull;
 mod query;
 mod resource;
 mod say;
@@ -19,6 +21,7 @@ mod schema;
 mod user;
 mod value;
 
+pub(crate) use active::said_active;
 pub(crate) use error::{Kind, ScimError};
 pub use schema::BadSchema;
 

@@ -78,7 +78,7 @@ pub fn delete(task: &mut Task<'_, '_>, known: ScimRow) -> Result<(), ScimError> 
     Ok(task.door.tables().put_scim(&row, &[])?)
 }
 
-fn said_active(document: &Object) -> Option<bool> {
+pub fn said_active(document: &Object) -> Option<bool> {
     document.get("active").and_then(Value::as_bool)
 }
 
@@ -182,26 +182,30 @@ fn person_of(row: &ScimRow) -> Result<PersonId, ScimError> {
 
 /// Whom a new resource speaks of. Settled once: whatever is renamed later, it stays the same person.
 fn new_person(task: &Task<'_, '_>, id: &str, document: &Object) -> Result<PersonId, ScimError> {
-    let extension = document.get(ENTERPRISE).and_then(Value::as_object);
-    let (attribute, text) = match task.settings.person_id {
-        PersonIdFrom::ExternalId => ("externalId", document.get("externalId").and_then(Value::as_str)),
+    let from = task.settings.person_id;
+    let person = person_called(from, id, document)?;
+    let rows = task.door.tables().scim_of_person(task.source, &person)?;
+    match rows.iter().any(|row| row.deleted.is_none()) {
+        true => Err(taken(from.as_str(), person.as_str())),
+        false => Ok(person),
+    }
+}
+
+/// The person's id as a resource tells it.
+pub fn person_called(from: PersonIdFrom, id: &str, document: &Object) -> Result<PersonId, ScimError> {
+    let text = match from {
         PersonIdFrom::EmployeeNumber => {
-            ("employeeNumber", extension.and_then(|extension| extension.get("employeeNumber")?.as_str()))
+            document.get(ENTERPRISE).and_then(|extension| extension.get(from.as_str())?.as_str())
         }
-        PersonIdFrom::UserName => ("userName", document.get("userName").and_then(Value::as_str)),
-        PersonIdFrom::Id => ("id", Some(id)),
+        PersonIdFrom::ExternalId | PersonIdFrom::UserName => document.get(from.as_str()).and_then(Value::as_str),
+        PersonIdFrom::Id => Some(id),
     };
+    let attribute = from.as_str();
     let text = text.map(str::trim).filter(|text| !text.is_empty()).ok_or_else(|| {
         ScimError::new(Kind::InvalidValue, format!("`{attribute}` is missing, which is the person's id on this server"))
     })?;
-    let person = PersonId::new(text).map_err(|error| {
-        ScimError::new(Kind::InvalidValue, format!("`{attribute}` is the person's id here: {error}"))
-    })?;
-    let rows = task.door.tables().scim_of_person(task.source, &person)?;
-    match rows.iter().any(|row| row.deleted.is_none()) {
-        true => Err(taken(attribute, text)),
-        false => Ok(person),
-    }
+    PersonId::new(text)
+        .map_err(|error| ScimError::new(Kind::InvalidValue, format!("`{attribute}` is the person's id here: {error}")))
 }
 
 /// Hires whom nobody knows; renames whom the source tells of otherwise.

@@ -251,6 +251,9 @@ fn reinstating_what_another_source_suspended_takes_its_rank() {
     assert!(!lifted(Some(10), hr().said(4).ranked(20)), "no newer evidence");
     assert!(!lifted(Some(10), on(7, "rehired").ranked(20)), "a new engagement speaks of no suspicion");
     assert!(lifted(None, on(7, "reinstated").by("scim")), "its own source needs no rank");
+    let own = |told: Told| Told { data: serde_json::json!({"own": true}), ..told };
+    assert!(!lifted(Some(10), own(hr().ranked(20))), "who speaks of their own word alone lifts nobody else's");
+    assert!(lifted(Some(10), own(on(7, "reinstated").by("scim").ranked(20))), "and lifts it");
 }
 
 #[test]

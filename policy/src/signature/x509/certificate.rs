@@ -376,3 +376,8 @@ fn public_key(info: &x509_cert::SubjectPublicKeyInfo) -> Result<VerifyKey, Strin
     }
     Err(format!("key has the unsupported algorithm {}: RSA or ECDSA", called(&info.algorithm.oid)))
 }
+
+/// The serial number of a certificate in DER, big-endian.
+pub fn serial_number(der: &[u8]) -> Option<Vec<u8>> {
+    Certificate::parse(der).ok().map(|certificate| certificate.serial)
+}

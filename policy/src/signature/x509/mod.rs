@@ -16,6 +16,7 @@ mod testing;
 mod tests;
 pub mod wire;
 
+pub use certificate::serial_number;
 pub use oracle::{CmsAnswer, CmsOracle, CmsQuestion, Opinion, Unavailable};
 pub use registration::{register, register_root};
 pub use revocation::{LISTS_BYTES_MAX, LISTS_MAX, RevocationLists};

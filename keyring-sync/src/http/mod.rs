@@ -1,6 +1,9 @@
 //! JSON over HTTP, one answer at a time and never more than asked for.
 
-use super::Trouble;
+mod url;
+
+pub use url::Url;
+
 use countersign_policy::text::{shown, shown_bytes};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
@@ -14,7 +17,7 @@ use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 /// A whole call, from the look-up of the name to the last byte: forges answer these in milliseconds.
 const CALL_MAX: Duration = Duration::from_secs(15);
 
-/// Bytes of one answer. A page of a hundred RSA keys has a tenth of it.
+/// Bytes of one answer. A page of a hundred RSA keys has a tenth of it, one of a hundred groups a half.
 const BODY_MAX: u64 = 4 << 20;
 
 /// Entries asked for at a time; Gitea gives at most 50 however many are asked for.
@@ -26,7 +29,29 @@ const PAGES_MAX: usize = 100;
 /// Characters of an answer's own words that a message repeats.
 const WORDS_SHOWN: usize = 160;
 
-/// One forge's address and the words that open it.
+/// Why something could not be found out or done over HTTP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// No whole answer came: whatever else is to be done there waits too.
+    Unreachable(String),
+    /// The server answered, and not as it should.
+    Odd(String),
+}
+
+impl Trouble {
+    pub(crate) fn odd(what: impl Into<String>) -> Self {
+        Trouble::Odd(what.into())
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Trouble::Unreachable(what) | Trouble::Odd(what)) = self;
+        f.write_str(what)
+    }
+}
+
+/// One server's address and the words that open it.
 pub struct Client {
     agent: ureq::Agent,
     base: String,
@@ -40,6 +65,32 @@ impl fmt::Debug for Client {
     }
 }
 
+/// Who calls others, each call within `patience`. `roots` are PEM certificates.
+pub fn agent(roots: &[u8], patience: Duration) -> Result<ureq::Agent, String> {
+    let certificates: Result<Vec<Certificate<'static>>, String> = parse_pem(roots)
+        .filter_map(|item| match item {
+            Ok(PemItem::Certificate(certificate)) => Some(Ok(certificate)),
+            Ok(_) => None,
+            Err(error) => Some(Err(error.to_string())),
+        })
+        .collect();
+    let tls = TlsConfig::builder()
+        .root_certs(RootCerts::Specific(Arc::new(certificates?)))
+        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        .build();
+    let config = ureq::Agent::config_builder()
+        .tls_config(tls)
+        .timeout_global(Some(patience))
+        // An administrator's token goes to no other address than the configured one.
+        .max_redirects(0)
+        .http_status_as_error(false)
+        // The environment does not decide where it goes either.
+        .proxy(None)
+        .user_agent("keyring-sync")
+        .build();
+    Ok(config.into())
+}
+
 /// A status and what came with it.
 #[derive(Debug)]
 struct Answer {
@@ -50,28 +101,7 @@ struct Answer {
 impl Client {
     /// `base` is the address up to and with the version of the API; `roots` are PEM certificates.
     pub fn new(base: String, headers: Vec<(&'static str, String)>, roots: &[u8]) -> Result<Self, String> {
-        let certificates: Result<Vec<Certificate<'static>>, String> = parse_pem(roots)
-            .filter_map(|item| match item {
-                Ok(PemItem::Certificate(certificate)) => Some(Ok(certificate)),
-                Ok(_) => None,
-                Err(error) => Some(Err(error.to_string())),
-            })
-            .collect();
-        let tls = TlsConfig::builder()
-            .root_certs(RootCerts::Specific(Arc::new(certificates?)))
-            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-            .build();
-        let config = ureq::Agent::config_builder()
-            .tls_config(tls)
-            .timeout_global(Some(CALL_MAX))
-            // An administrator's token goes to no other address than the configured one.
-            .max_redirects(0)
-            .http_status_as_error(false)
-            // The environment does not decide where it goes either.
-            .proxy(None)
-            .user_agent("keyring-sync")
-            .build();
-        Ok(Client { agent: config.into(), base, headers })
+        Ok(Client { agent: agent(roots, CALL_MAX)?, base, headers })
     }
 
     /// The object at `path`; `None` when there is none.
@@ -113,6 +143,16 @@ impl Client {
 
     pub fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<(), Trouble> {
         self.call(method, path, body, &[])?.ok().map(|_| ())
+    }
+
+    /// The text at `path`; `None` when there is none.
+    pub fn text(&self, path: &str) -> Result<Option<String>, Trouble> {
+        let answer = self.call(Method::GET, path, None, &[])?;
+        if answer.status == 404 {
+            return Ok(None);
+        }
+        let text = String::from_utf8(answer.ok()?.body);
+        text.map(Some).map_err(|_| Trouble::odd("it answered with something else than text"))
     }
 
     /// Deletes; what is gone already is fine.
