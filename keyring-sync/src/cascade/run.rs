@@ -352,9 +352,9 @@ pub fn once(config: &Config) -> Result<(), CascadeError> {
     journal::align(&mut work.open()?, now)?;
     std::thread::scope(|scope| {
         let forges: Vec<_> = work.forges.iter().map(|forge| scope.spawn(|| work.once(forge))).collect();
-        let ended = forges.into_iter().map(|forge| forge.join());
+        let ended: Vec<_> = forges.into_iter().map(|forge| forge.join()).collect();
         let fault = || StoreError::Damaged("an attempt on a forge ended in a panic".to_owned());
-        ended.map(|ended| ended.unwrap_or_else(|_| Err(fault()))).collect::<Result<(), StoreError>>()
+        ended.into_iter().try_for_each(|ended| ended.unwrap_or_else(|_| Err(fault())))
     })?;
     Ok(())
 }

@@ -122,7 +122,7 @@ fn set(context: &Context, args: &Set) -> Result<Report, Failure> {
 fn confirm(context: &Context, of: &Of) -> Result<Report, Failure> {
     let mut registry = context.registry()?;
     let by = of.by.signed(now())?;
-    let row = permitted(&mut registry, &of.id, &by, "confirm", |row, by| may_confirm(row, by))?;
+    let row = permitted(&mut registry, &of.id, &by, "confirm", may_confirm)?;
     let change = registry.begin(now())?;
     // As it is under the lock: of two who confirm at once one does.
     let at = now();
