@@ -94,7 +94,7 @@ registry: registry.db
 keyring: keyring
 # How developers know this server; the challenges of keyring-sync enrol name it.
 # server: git.example
-# Where keyring-sync cascade cuts off the accounts of who is out: gitea:alice is alice on the forge called gitea.
+# Where keyring-sync serve cuts off the accounts of who is out: gitea:alice is alice on the forge called gitea.
 # forges:
 #   - { name: gitea, kind: gitea, url: https://git.example, token_file: gitea.token, password_file: gitea.password }
 ";

@@ -6,6 +6,7 @@
 use crate::event::{Claim, Event, KeyName, KeyText, OPERATOR, Profile};
 use crate::fold::{fold, is_killed_for_good, retracts};
 use crate::keys::{KeyRefused, named, proven, register};
+use crate::review::Late;
 use crate::sources::Ranks;
 use countersign_policy::id::{Fingerprint, PersonId, Source};
 use countersign_policy::keyring::{Held, Key, Lifecycle, Person, PersonKind};
@@ -48,6 +49,8 @@ pub enum Refused {
     NeverLifted(String),
     #[error("{0} belongs to {1} ({2})")]
     NameTaken(String, PersonId, &'static str),
+    #[error("no event sets or ends a watch, but two people: keyring-sync watch")]
+    WatchByEvent,
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -92,14 +95,7 @@ pub(crate) struct DoorMark {
 
 impl<'r> Door<'r> {
     pub fn new(change: Change<'r>, now: Time) -> Self {
-        Door {
-            change,
-            now,
-            ranks: Ranks::default(),
-            touched: BTreeSet::new(),
-            authorities: false,
-            taken: 0,
-        }
+        Door { change, now, ranks: Ranks::default(), touched: BTreeSet::new(), authorities: false, taken: 0 }
     }
 
     /// The ranks that sources have today. Without them no source lifts what another one said.
@@ -222,6 +218,8 @@ impl<'r> Door<'r> {
             Claim::KeyRetired(retired) => self.check_own_key(&event.person, &retired.fingerprint)?,
             Claim::KeyCompromised(compromised) => self.check_own_key(&event.person, &compromised.fingerprint)?,
             Claim::Retracted(_) => self.check_retraction(&event)?,
+            Claim::WatchStarted | Claim::WatchEnded => return Err(Refused::WatchByEvent),
+            Claim::Terminated | Claim::Suspended | Claim::ContractEnd => notes.extend(self.pushed_since(&event)?),
             _ => {}
         }
         self.add(&event)?;
@@ -335,6 +333,13 @@ impl<'r> Door<'r> {
         let holder = self.person(person)?;
         let held = holder.key(&registration.fingerprint).cloned();
         Ok((registration, held))
+    }
+
+    /// Of an end that comes late for somebody who could push until now.
+    fn pushed_since(&self, event: &Event) -> Result<Option<String>, StoreError> {
+        let Some(late) = Late::of(event.effective_at, self.now) else { return Ok(None) };
+        let published = self.tables().person(&event.person)?;
+        Ok(published.filter(|person| person.is_active(self.now)).map(|person| late.words(&person.id)))
     }
 
     /// Addresses of other persons that stand in the key. The registration decides whose it is, but it may be a mistake.

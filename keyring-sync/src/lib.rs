@@ -23,9 +23,11 @@ pub mod local;
 pub mod operator;
 pub mod plan;
 pub mod report;
+pub mod review;
 pub mod secret;
 pub mod serve;
 pub mod sources;
 pub mod tls;
+pub mod watch;
 
 pub use command::{Cli, Format, init};

@@ -29,7 +29,7 @@ impl Operator {
             Some(name) => {
                 let unfit = name.is_empty() || name.chars().count() > NAME_MAX;
                 if unfit || name.chars().any(|c| c.is_control() || is_deceptive(c)) {
-                    return Err("--as: a name is one line of visible characters".to_owned());
+                    return Err("the name of an operator is one line of visible characters".to_owned());
                 }
                 name.to_owned()
             }

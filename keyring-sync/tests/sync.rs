@@ -142,6 +142,7 @@ fn a_list_that_lacks_most_of_the_staff_puts_nobody_out_but_the_one_real_leaver()
     let rows = ["E1,active,Person 1,", "E2,terminated,Person 2,2026-01-01"].map(str::to_owned);
     company.export(2, &rows);
     insta::assert_snapshot!(company.run(&["sync", "--dry-run"]), @r"
+    event ULID
     hr: the list of 2026-01-01T02:00:00Z names 2 people
     - E2 (Person 2): terminated at the end of 2026-01-01 (Europe/Berlin)
     - E10 (Person 10): suspended: not in the list  [waits for approval]
@@ -158,6 +159,7 @@ fn a_list_that_lacks_most_of_the_staff_puts_nobody_out_but_the_one_real_leaver()
     ");
     assert_eq!(company.active(10), 10);
     insta::assert_snapshot!(company.run(&["sync"]), @r"
+    event ULID
     hr: the list of 2026-01-01T02:00:00Z names 2 people
     - E2 (Person 2): terminated at the end of 2026-01-01 (Europe/Berlin)
     - E10 (Person 10): suspended: not in the list  [waits for approval]
@@ -315,6 +317,7 @@ fn two_people_decide_and_one_alone_does_not() {
     let again = company.run(&["staged", "approve", &batch, "--as", "Alice", "E4"]);
     assert!(again.contains("alone") && company.active(10) == 10, "the same person twice is one: {again}");
     insta::assert_snapshot!(company.run(&["staged", "approve", &batch, "E4", "--as", "bob"]), @r"
+    E4 was out from 2026-01-01T02:00:00Z on, and the registry says so since TIME only: what they pushed in between was accepted. Review it: countersign audit person E4
     approved by 2 people: E4
     published as epoch 2 in TIME
     = 0

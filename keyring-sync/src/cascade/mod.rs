@@ -1,8 +1,11 @@
 //! From the registry to the forges: who is out there is out here too.
 //!
-//! `persons ─► wanted ─► journal ─► each forge asked, told, asked again ─► journal`, until everything is confirmed.
+//! `persons ─► wanted ─► journal ─► each forge asked, told, asked again ─► journal`, until everything is confirmed. Who
+//! is in again gets back what was blocked by this program alone: the account, and never a key or a token.
 
-pub mod pass;
+pub mod journal;
+pub mod run;
+pub mod task;
 
 use crate::forge::Step;
 use countersign_policy::id::{Account, PersonId};
@@ -37,29 +40,34 @@ pub fn wanted(persons: &[Person], now: Time) -> Vec<Wanted> {
             holders.entry(account).or_default().push(&person.id);
         }
     }
-    let mut all = Vec::new();
-    for person in persons.iter().filter(|person| is_out(person, now)) {
-        let since = person.state_since(now).unwrap_or(now);
-        let had = person
-            .accounts
-            .iter()
-            .filter(|held| held.span.from <= now && held.span.until.is_none_or(|until| until > since));
-        let mut accounts: Vec<&Account> = had.map(|held| &held.value).collect();
-        accounts.sort();
-        accounts.dedup();
-        for account in accounts.into_iter().filter(|account| !holders.contains_key(account)) {
-            all.extend(Step::ALL.map(|step| Wanted {
-                person: person.id.clone(),
-                account: account.clone(),
-                step,
-                since,
-            }));
-        }
-    }
-    all
+    persons.iter().flat_map(|person| wanted_of(person, |account| holders.contains_key(account), now)).collect()
 }
 
-fn is_out(person: &Person, now: Time) -> bool {
+/// What must end of one person, whose accounts may be `held` by somebody who is not out.
+pub fn wanted_of(person: &Person, held: impl Fn(&Account) -> bool, now: Time) -> Vec<Wanted> {
+    if !is_out(person, now) {
+        return Vec::new();
+    }
+    let since = person.state_since(now).unwrap_or(now);
+    let had = person
+        .accounts
+        .iter()
+        .filter(|held| held.span.from <= now && held.span.until.is_none_or(|until| until > since));
+    let mut accounts: Vec<&Account> = had.map(|held| &held.value).collect();
+    accounts.sort();
+    accounts.dedup();
+    let steps = |account: &Account| {
+        Step::ALL.map(|step| Wanted { person: person.id.clone(), account: account.clone(), step, since })
+    };
+    accounts.into_iter().filter(|account| !held(account)).flat_map(steps).collect()
+}
+
+/// Whether the person may have back what was blocked of this account: they are at work again, and it is theirs.
+pub fn is_back(person: &Person, account: &Account, now: Time) -> bool {
+    person.is_active(now) && person.has_account(account, now)
+}
+
+pub(crate) fn is_out(person: &Person, now: Time) -> bool {
     matches!(person.state(now), Lifecycle::Suspended | Lifecycle::Terminated)
 }
 
@@ -162,6 +170,18 @@ mod tests {
         assert_eq!(names(&[alice, anna], 40), Vec::<String>::new());
         let renamed = person("E3", "gitea:old", Span { from: at(0), until: Some(at(5)) }, &left);
         assert_eq!(names(&[renamed], 20), Vec::<String>::new(), "given up while still employed");
+    }
+
+    #[test]
+    fn only_who_is_at_work_and_holds_the_account_gets_it_back() {
+        use Lifecycle::{Active, Leave, Suspended, Terminated};
+        let account = "gitea:alice".parse().unwrap();
+        for (state, back) in [(Active, true), (Leave, false), (Suspended, false), (Terminated, false)] {
+            let alice = person("E1", "gitea:alice", ALWAYS, &[(0, Active), (10, Suspended), (20, state)]);
+            assert_eq!(is_back(&alice, &account, at(20)), back, "{state:?}");
+        }
+        let renamed = person("E1", "gitea:alice", Span { from: at(0), until: Some(at(15)) }, &[(0, Active)]);
+        assert!(!is_back(&renamed, &account, at(20)));
     }
 
     #[test]

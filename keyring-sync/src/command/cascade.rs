@@ -1,32 +1,25 @@
 //! `keyring-sync cascade`
 
-use super::{Context, Operator, called, now};
-use crate::cascade::pass::{Opened, pass};
-use crate::cascade::{Orphan, Wanted, orphans, wanted};
+use super::{Context, called, now};
+use crate::cascade::run::{self, CascadeError, Running};
+use crate::cascade::{Orphan, Wanted, is_back, orphans, wanted};
 use crate::config::Config;
-use crate::forge::{BadForge, ForgeName};
-use crate::report::{Failure, Report, count};
+use crate::forge::Step;
+use crate::report::{Failure, Report, count, set};
 use countersign_policy::id::PersonId;
 use countersign_policy::keyring::Person;
 use countersign_policy::text::shown;
 use countersign_policy::time::Time;
 use countersign_registry::{CascadeStep, Tables};
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
-
-/// How often the registry is looked at for somebody who went out.
-const LOOK: Duration = Duration::from_secs(2);
-
-/// How often it is read whole although nothing was written: a date may have come.
-const READ_WHOLE: Duration = Duration::from_secs(30);
 
 /// Characters of a forge's words on the screen.
 const TROUBLE_SHOWN: usize = 300;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// Block the accounts of who is suspended or terminated, end their keys and tokens, and read back that it is so
+    /// Block the accounts of who is suspended or terminated, end their keys and tokens, and read back that it is so;
+    /// `keyring-sync serve` does it by itself
     Run(Run),
     /// Tell what is cut where, and what is not yet
     Status { person: Option<PersonId> },
@@ -47,101 +40,33 @@ pub(super) fn run(context: &Context, command: Command) -> Result<Report, Failure
     }
 }
 
+impl From<CascadeError> for Failure {
+    fn from(error: CascadeError) -> Self {
+        match error {
+            CascadeError::Busy => Failure::No(error.to_string()),
+            CascadeError::Forge(_) | CascadeError::Store(_) | CascadeError::Io { .. } => {
+                Failure::Fault(error.to_string())
+            }
+        }
+    }
+}
+
 fn run_once(context: &Context) -> Result<Report, Failure> {
-    let config = Config::read(&context.config)?;
-    let steps = plan(context)?;
-    let open: Vec<CascadeStep> = steps.into_iter().filter(|step| step.confirmed_at.is_none()).collect();
-    work(context, &config, open)?;
-    let mut report = status(context, None)?;
-    report.refused = report.json.get("open").and_then(Value::as_array).is_some_and(|open| !open.is_empty());
-    Ok(report)
+    context.registry()?;
+    run::once(&Config::read(&context.config)?)?;
+    let told = told(context, None)?;
+    Ok(Report { refused: told.has_open(), ..told.report() })
 }
 
 /// Goes on until the process is stopped; what was noted stays noted whenever that is.
 fn run_on(context: &Context) -> Result<Report, Failure> {
-    let mut planned: Option<(u64, Time)> = None;
-    let mut steps: Vec<CascadeStep> = Vec::new();
-    loop {
-        let epoch = context.registry()?.tables().epoch()?;
-        let is_fresh = |(known, at): (u64, Time)| known == epoch && now().since(at) < READ_WHOLE;
-        if !planned.is_some_and(is_fresh) {
-            steps = plan(context)?;
-            planned = Some((epoch, now()));
-        }
-        let due: Vec<CascadeStep> =
-            steps.iter().filter(|step| step.confirmed_at.is_none() && step.next_at <= now()).cloned().collect();
-        if !due.is_empty() {
-            // Read each time: a forge may be added, and a token renewed, while somebody waits to be cut.
-            let config = Config::read(&context.config)?;
-            work(context, &config, due)?;
-            planned = None;
-        }
-        std::thread::sleep(LOOK);
-    }
-}
-
-/// Brings the journal in line with the registry, and returns what it wants.
-fn plan(context: &Context) -> Result<Vec<CascadeStep>, Failure> {
-    let mut registry = context.registry()?;
-    let (wanted, steps) = compare(&registry.tables(), now())?;
-    if !is_in_line(&wanted, &steps) {
-        let operator = Operator::begin(&mut registry)?;
-        let (tables, now) = (operator.door.tables(), operator.now());
-        let (wanted, steps) = compare(&tables, now)?;
-        for step in &wanted {
-            tables.want_cascade_step(&step.person, &step.account, step.step.as_str(), step.since, now)?;
-        }
-        for step in steps.iter().filter(|step| !wanted.iter().any(|wanted| is_same(wanted, step))) {
-            tables.lift_cascade_step(step, now)?;
-        }
-        operator.door.settle()?;
-    }
-    Ok(registry.tables().cascade_steps()?)
-}
-
-fn compare(tables: &Tables<'_>, now: Time) -> Result<(Vec<Wanted>, Vec<CascadeStep>), Failure> {
-    Ok((wanted(&tables.persons()?, now), tables.cascade_steps()?))
-}
-
-fn is_same(wanted: &Wanted, step: &CascadeStep) -> bool {
-    (&wanted.person, &wanted.account, wanted.step.as_str()) == (&step.person, &step.account, step.step.as_str())
-}
-
-fn is_in_line(wanted: &[Wanted], steps: &[CascadeStep]) -> bool {
-    let key = |wanted: &Wanted| {
-        (wanted.person.clone(), wanted.account.clone(), wanted.step.as_str().to_owned(), wanted.since)
-    };
-    let known: BTreeSet<_> = steps
-        .iter()
-        .map(|step| (step.person.clone(), step.account.clone(), step.step.clone(), step.wanted_at))
-        .collect();
-    wanted.iter().map(key).collect::<BTreeSet<_>>() == known
-}
-
-fn work(context: &Context, config: &Config, due: Vec<CascadeStep>) -> Result<(), Failure> {
-    let mut forges: BTreeMap<ForgeName, Opened> = BTreeMap::new();
-    for forge in &config.forges {
-        let opened = forge.open().map_err(|error| error.to_string());
-        if forges.insert(forge.name.clone(), opened).is_some() {
-            return Err(Failure::Fault(BadForge::Twice(forge.name.clone()).to_string()));
-        }
-    }
-    let mut registry = context.registry()?;
-    // What a forge was seen to have done is noted, however long another writer takes.
-    registry.wait_without_end();
-    pass(&forges, due, now, |step, attempt| {
-        let operator = Operator::begin(&mut registry)?;
-        operator.door.tables().note_cascade_attempt(step, attempt, operator.now())?;
-        operator.door.settle()?;
-        Ok(())
-    })
+    context.registry()?;
+    Running::start(&Config::read(&context.config)?)?.wait();
+    Err(Failure::Fault("the cascade ended by itself".to_owned()))
 }
 
 fn status(context: &Context, id: Option<&PersonId>) -> Result<Report, Failure> {
-    let told = told(context, id)?;
-    let nobody = vec!["nobody is to be cut off".to_owned()];
-    let lines = if told.lines.is_empty() { &nobody } else { &told.lines };
-    Ok(Report { text: lines.join("\n"), json: told.json(), ..Report::default() })
+    Ok(told(context, id)?.report())
 }
 
 /// What is cut of one person, and what is not.
@@ -166,6 +91,8 @@ pub(super) struct Told {
     pub lines: Vec<String>,
     cut: Vec<Value>,
     open: Vec<Value>,
+    returned: Vec<Value>,
+    held: Vec<Value>,
     escalated: Vec<Value>,
 }
 
@@ -173,22 +100,53 @@ pub(super) struct Told {
 fn tell(tables: &Tables<'_>, config: &Config, persons: &[Person], id: Option<&PersonId>) -> Result<Told, Failure> {
     let now = now();
     let mut told = Told::default();
-    let steps = tables.cascade_steps()?;
-    for wanted in wanted(persons, now).iter().filter(|wanted| id.is_none_or(|id| id == &wanted.person)) {
+    let is_meant = |person: &PersonId| id.is_none_or(|id| id == person);
+    let steps = match id {
+        Some(id) => tables.cascade_steps_of(id)?,
+        None => {
+            let held = config.forges.iter().map(|forge| tables.cascade_held(forge.name.as_str()));
+            let held = held.collect::<Result<Vec<_>, _>>()?;
+            [tables.cascade_steps()?, held.concat()].concat()
+        }
+    };
+    let wanted: Vec<Wanted> = wanted(persons, now).into_iter().filter(|wanted| is_meant(&wanted.person)).collect();
+    for wanted in &wanted {
         let known = steps.iter().find(|step| is_same(wanted, step) && step.wanted_at == wanted.since);
         let has_forge = config.forges.iter().any(|forge| forge.name.login(&wanted.account).is_some());
-        told.step(wanted, known, has_forge);
+        told.step(wanted, known.filter(|step| step.lifted_at.is_none()), has_forge);
+    }
+    let is_back_in = |step: &&CascadeStep| !wanted.iter().any(|wanted| is_same(wanted, step));
+    for step in steps.iter().filter(|step| step.step == Step::Block.as_str()).filter(is_back_in) {
+        if let Some(person) = persons.iter().find(|person| person.id == step.person) {
+            told.back(step, is_back(person, &step.account, now));
+        }
     }
     let orphans = orphans(persons, now);
-    for orphan in orphans.iter().filter(|orphan| id.is_none_or(|id| id == &orphan.owner || id == &orphan.account)) {
+    for orphan in orphans.iter().filter(|orphan| is_meant(&orphan.owner) || is_meant(&orphan.account)) {
         told.orphan(orphan, persons);
     }
     Ok(told)
 }
 
+fn is_same(wanted: &Wanted, step: &CascadeStep) -> bool {
+    (&wanted.person, &wanted.account, wanted.step.as_str()) == (&step.person, &step.account, step.step.as_str())
+}
+
 impl Told {
     pub fn json(&self) -> Value {
-        json!({"cut": self.cut, "open": self.open, "escalated": self.escalated})
+        json!({"cut": self.cut, "open": self.open, "returned": self.returned, "held": self.held,
+            "escalated": self.escalated})
+    }
+
+    fn has_open(&self) -> bool {
+        let is_due = |held: &Value| held.get("due").and_then(Value::as_bool) == Some(true);
+        !self.open.is_empty() || self.held.iter().any(is_due)
+    }
+
+    fn report(&self) -> Report {
+        let nobody = ["nobody is to be cut off".to_owned()];
+        let lines = if self.lines.is_empty() { &nobody } else { self.lines.as_slice() };
+        Report { text: lines.join("\n"), json: self.json(), ..Report::default() }
     }
 
     fn step(&mut self, wanted: &Wanted, known: Option<&CascadeStep>, has_forge: bool) {
@@ -198,8 +156,8 @@ impl Told {
         if let Some((at, found)) = known.and_then(|known| Some((known.confirmed_at?, known.found.as_deref()?))) {
             let found = if found == "absent" { "no such account" } else { found };
             self.lines.push(format!("{what}: {found}, read back {at}"));
-            crate::report::set(&mut json, "confirmed_at", json!(at));
-            crate::report::set(&mut json, "found", json!(found));
+            set(&mut json, "confirmed_at", json!(at));
+            set(&mut json, "found", json!(found));
             self.cut.push(json);
             return;
         }
@@ -207,16 +165,43 @@ impl Told {
             _ if !has_forge => {
                 "no forge of this name is configured: cut it by hand, or add it under `forges`".to_owned()
             }
-            Some(CascadeStep { trouble: Some(trouble), attempts, next_at, .. }) => {
-                let attempts = count(usize::try_from(*attempts).unwrap_or(usize::MAX), "attempt");
-                format!("{}; {attempts}, the next at {next_at}", shown(trouble, TROUBLE_SHOWN))
-            }
-            _ => "not tried yet".to_owned(),
+            Some(known) if known.trouble.is_some() => trouble(known),
+            _ => "not tried yet: keyring-sync serve does it, or keyring-sync cascade run".to_owned(),
         };
         self.lines.push(format!("{what}: NOT CUT: {why}"));
-        crate::report::set(&mut json, "why", json!(why));
-        crate::report::set(&mut json, "attempts", json!(known.map_or(0, |known| known.attempts)));
+        set(&mut json, "why", json!(why));
+        set(&mut json, "attempts", json!(known.map_or(0, |known| known.attempts)));
         self.open.push(json);
+    }
+
+    /// The account of somebody who is no longer out. Only what this program alone had blocked is given back by it.
+    fn back(&mut self, step: &CascadeStep, due: bool) {
+        let CascadeStep { person, account, .. } = step;
+        let what = format!("{person}  {account}  {}", step.step);
+        let mut json = json!({"person": person, "account": account, "step": step.step});
+        if let Some(at) = returned(step) {
+            self.lines.push(format!(
+                "{what}: given back, read back {at}; keys and tokens stay gone, and are made anew by whom they belong to"
+            ));
+            set(&mut json, "returned_at", json!(at));
+            self.returned.push(json);
+            return;
+        }
+        let why = match (step.own, due) {
+            (true, true) if step.lifted_at.is_some() && step.trouble.is_some() => {
+                format!("NOT GIVEN BACK: {}", trouble(step))
+            }
+            (true, true) => "NOT GIVEN BACK: not tried yet".to_owned(),
+            (true, false) => "blocked; it is given back when the person is active again".to_owned(),
+            (false, true) if step.found.as_deref() == Some("cut") => {
+                "blocked, and not surely by this program alone: give it back on the forge if it is to be".to_owned()
+            }
+            (false, _) => return,
+        };
+        self.lines.push(format!("{what}: {why}"));
+        set(&mut json, "due", json!(step.own && due));
+        set(&mut json, "why", json!(why));
+        self.held.push(json);
     }
 
     fn orphan(&mut self, orphan: &Orphan, persons: &[Person]) {
@@ -231,4 +216,14 @@ impl Told {
         ));
         self.escalated.push(json!({"service_account": account, "owner": owner, "accounts": logins}));
     }
+}
+
+fn returned(step: &CascadeStep) -> Option<Time> {
+    step.returned_at.filter(|_| !step.own)
+}
+
+fn trouble(step: &CascadeStep) -> String {
+    let attempts = count(usize::try_from(step.attempts).unwrap_or(usize::MAX), "attempt");
+    let why = shown(step.trouble.as_deref().unwrap_or_default(), TROUBLE_SHOWN);
+    format!("{why}; {attempts}, the next at {}", step.next_at)
 }

@@ -20,6 +20,7 @@ mod status;
 mod sync;
 mod token;
 mod undo;
+mod watch;
 
 pub use init::init;
 
@@ -93,6 +94,9 @@ enum Command {
     /// Carry terminations and suspensions to the forges
     #[command(subcommand)]
     Cascade(cascade::Command),
+    /// Look more closely at somebody, two of you, without their seeing it
+    #[command(subcommand)]
+    Watch(watch::Command),
     /// Take an event back
     Undo(undo::Args),
     /// Bring persons and keys over from elsewhere
@@ -137,6 +141,7 @@ impl Cli {
             Command::Ending(args) => ending::run(&context, &args),
             Command::Cascade(command) => cascade::run(&context, command),
             Command::Undo(args) => undo::run(&context, &args),
+            Command::Watch(command) => watch::run(&context, &command),
             Command::Serve => serve::run(&context),
             Command::Sources => sources::run(&context),
             Command::Signals(command) => signals::run(&context, &command),

@@ -231,8 +231,11 @@ fn said(event: &EventRow, key: &str) -> Option<String> {
 pub(super) fn show(context: &Context, id: &PersonId) -> Result<Report, Failure> {
     let registry = context.registry()?;
     let tables = registry.tables();
-    let Some(person) = tables.person(id)? else { return Err(Failure::No(format!("unknown person {id}"))) };
-    let events = tables.events_of(id)?;
+    let Some(mut person) = tables.person(id)? else { return Err(Failure::No(format!("unknown person {id}"))) };
+    let mut events = tables.events_of(id)?;
+    // What older registries took of it is for those whom `watch` names.
+    person.watch.clear();
+    events.retain(|event| !is_of_watch(event));
     let now = now();
     let mut lines = vec![format!("{}, {}{}", called(&person), person.state(now).as_str(), since(&person, now))];
     let mut tell = |what: &str, value: String| {
@@ -258,8 +261,7 @@ pub(super) fn show(context: &Context, id: &PersonId) -> Result<Report, Failure> 
     tell("account", spans(&person.accounts, now));
     tell("role", spans(&person.roles, now));
     tell("scope", person.scope.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
-    for (mark, set) in [("probation", &person.probation), ("watch", &person.watch), ("legal hold", &person.legal_hold)]
-    {
+    for (mark, set) in [("probation", &person.probation), ("legal hold", &person.legal_hold)] {
         tell(mark, set.iter().filter(|span| !over(span, now)).map(span_words).collect::<Vec<_>>().join(", "));
     }
     for held in &person.keys {
@@ -284,6 +286,11 @@ pub(super) fn show(context: &Context, id: &PersonId) -> Result<Report, Failure> 
         .collect();
     report::set(&mut json, "events", json!(events));
     Ok(Report { text: lines.join("\n"), json, ..Report::default() })
+}
+
+/// Whether the event speaks of a watch.
+pub(super) fn is_of_watch(event: &EventRow) -> bool {
+    event.kind.starts_with("watch_")
 }
 
 fn list(context: &Context) -> Result<Report, Failure> {

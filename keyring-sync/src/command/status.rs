@@ -2,9 +2,10 @@
 
 use super::{Context, cascade, now, person, sources};
 use crate::report::{self, Failure, Report, count};
+use crate::review::Late;
 use countersign_policy::id::PersonId;
-use countersign_policy::keyring::Lifecycle;
-use countersign_registry::Publication;
+use countersign_policy::keyring::{Lifecycle, Person};
+use countersign_registry::{EventRow, Publication};
 use serde_json::json;
 
 #[derive(Debug, clap::Args)]
@@ -16,12 +17,32 @@ pub(super) struct Args {
 /// The person as the registry has them, and where else they are cut off.
 fn of_person(context: &Context, id: &PersonId) -> Result<Report, Failure> {
     let mut report = person::show(context, id)?;
+    let (person, events) = known(context, id)?;
+    if let Some(late) = Late::of_person(&person, &events, now()) {
+        report.text.push_str(&format!("\n  {}", late.words(id)));
+        report::set(&mut report.json, "review", json!({"from": late.from, "until": late.said}));
+    }
     let cascade = cascade::of_person(context, id)?;
     for line in &cascade.lines {
         report.text.push_str(&format!("\n  {line}"));
     }
     report::set(&mut report.json, "cascade", cascade.json());
     Ok(report)
+}
+
+/// The person, and their events as of when they were taken.
+fn known(context: &Context, id: &PersonId) -> Result<(Person, Vec<EventRow>), Failure> {
+    let registry = context.registry()?;
+    let tables = registry.tables();
+    let person = tables.person(id)?.ok_or_else(|| Failure::No(format!("unknown person {id}")))?;
+    let mut events = tables.events_of(id)?;
+    // What waited for two people was taken when they agreed.
+    for event in &mut events {
+        if let Some(approved) = tables.approved_at(&event.source, &event.id)? {
+            event.received_at = approved;
+        }
+    }
+    Ok((person, events))
 }
 
 pub(super) fn run(context: &Context, args: &Args) -> Result<Report, Failure> {
@@ -45,6 +66,7 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<Report, Failure> {
     };
     let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
     let (keys, events, last) = (tables.key_count()?, tables.event_count()?, tables.last_event()?);
+    let last = last.filter(|event| !person::is_of_watch(event));
     let last_words = last.as_ref().map_or(String::new(), |event| {
         format!(", the last {} of {} by {} at {}", event.kind, event.person, event.source, event.received_at)
     });

@@ -84,6 +84,10 @@ impl Forge for Ghes {
         }
     }
 
+    fn give_back(&self, login: &str) -> Result<(), Trouble> {
+        self.client.send(Method::DELETE, &format!("/users/{}/suspended", segment(login)), None)
+    }
+
     fn keys(&self, login: &str) -> Result<Option<Keys>, Trouble> {
         if self.user(login)?.is_none() {
             self.client.knows_us()?;

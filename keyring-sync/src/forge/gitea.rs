@@ -43,13 +43,13 @@ impl Gitea {
         self.client.get(&format!("/users/{}", segment(login)))
     }
 
-    fn block(&self, login: &str) -> Result<(), Trouble> {
+    fn set_login(&self, login: &str, open: bool) -> Result<(), Trouble> {
         let Some(user) = self.user(login)? else { return Ok(()) };
         // Both fields are required, and must stay as they are, or the account would change its source of passwords.
         let body = json!({
             "source_id": user.get("source_id").and_then(Value::as_u64).unwrap_or(0),
             "login_name": user.get("login_name").and_then(Value::as_str).unwrap_or(login),
-            "active": false, "prohibit_login": true,
+            "active": open, "prohibit_login": !open,
         });
         self.client.send(Method::PATCH, &format!("/admin/users/{}", segment(login)), Some(&body))
     }
@@ -69,7 +69,12 @@ impl Forge for Gitea {
                         "it does not show whether the account may log in: is the token an administrator's?",
                     ));
                 };
-                return Ok(if prohibited && !active { Standing::Cut } else { Standing::Open("a login".to_owned()) });
+                return Ok(match (active, prohibited) {
+                    (false, true) => Standing::Cut,
+                    (true, false) => Standing::Open("a login".to_owned()),
+                    // Never activated, or forbidden to log in by somebody else.
+                    _ => Standing::Partly("a login".to_owned()),
+                });
             }
             Step::SshKeys => "SSH key",
             Step::GpgKeys => "GPG key",
@@ -84,7 +89,7 @@ impl Forge for Gitea {
 
     fn cut(&self, login: &str, step: Step) -> Result<(), Trouble> {
         if step == Step::Block {
-            return self.block(login);
+            return self.set_login(login, false);
         }
         for entry in self.entries(login, step)?.into_iter().flatten() {
             let (name, id) = (segment(login), id(&entry)?);
@@ -97,6 +102,10 @@ impl Forge for Gitea {
             }
         }
         Ok(())
+    }
+
+    fn give_back(&self, login: &str) -> Result<(), Trouble> {
+        self.set_login(login, true)
     }
 
     fn keys(&self, login: &str) -> Result<Option<Keys>, Trouble> {

@@ -4,6 +4,7 @@ use super::keys::text;
 use super::{Forge, Keys, Standing, Step, Trouble};
 use crate::http::{Client, id, segment};
 use crate::report::count;
+use countersign_policy::text::shown;
 use serde_json::Value;
 use ureq::http::Method;
 
@@ -11,6 +12,9 @@ use ureq::http::Method;
 pub struct GitLab {
     client: Client,
 }
+
+/// Characters of a state that a message repeats.
+const STATE_SHOWN: usize = 40;
 
 /// States in which nobody logs in. A deactivated account comes back by itself at its next login.
 const BLOCKED: [&str; 4] = ["blocked", "ldap_blocked", "banned", "blocked_pending_approval"];
@@ -55,7 +59,11 @@ impl Forge for GitLab {
             Step::Block => {
                 let state = user.get("state").and_then(Value::as_str);
                 let state = state.ok_or_else(|| Trouble::odd("it does not show the state of the account"))?;
-                return Ok(if BLOCKED.contains(&state) { Standing::Cut } else { Standing::Open("a login".to_owned()) });
+                return Ok(match state {
+                    "active" => Standing::Open("a login".to_owned()),
+                    state if BLOCKED.contains(&state) => Standing::Cut,
+                    _ => Standing::Partly("a login".to_owned()),
+                });
             }
             Step::SshKeys => "SSH key",
             Step::GpgKeys => "GPG key",
@@ -82,6 +90,21 @@ impl Forge for GitLab {
             self.client.delete(&path, &[])?;
         }
         Ok(())
+    }
+
+    fn give_back(&self, login: &str) -> Result<(), Trouble> {
+        let Some(user) = self.user(login)? else { return Ok(()) };
+        // A ban or a directory's block is somebody else's, whatever was there before it.
+        match user.get("state").and_then(Value::as_str) {
+            Some("blocked") => {}
+            state => {
+                let state = shown(state.unwrap_or("without a state"), STATE_SHOWN);
+                return Err(Trouble::odd(format!(
+                    "the account is {state}, which is not ours to lift: decide there by hand"
+                )));
+            }
+        }
+        self.client.send(Method::POST, &format!("/users/{}/unblock", id(&user)?), None)
     }
 
     fn keys(&self, login: &str) -> Result<Option<Keys>, Trouble> {

@@ -47,6 +47,8 @@ pub enum Standing {
     Absent,
     /// What still works: `2 SSH keys`.
     Open(String),
+    /// What still works of that which somebody else has cut in part: it ends too, and is theirs to give back.
+    Partly(String),
 }
 
 /// A forge that an administrator's token opens.
@@ -57,23 +59,54 @@ pub trait Forge: Send + Sync {
     /// Ends what works. Whether it did is for [`Forge::look`] to say.
     fn cut(&self, login: &str, step: Step) -> Result<(), Trouble>;
 
+    /// Lets a blocked account in again. Keys and tokens are gone, and stay so.
+    fn give_back(&self, login: &str) -> Result<(), Trouble>;
+
     /// The keys that commits of the account may be signed with; `None`: there is no such account.
     fn keys(&self, login: &str) -> Result<Option<Keys>, Trouble>;
 }
 
+/// How a way in stands after an attempt to end it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settled {
+    pub standing: Standing,
+    /// It was wholly open when the attempt began, and was seen to have ended in it: nobody else's doing.
+    pub own: bool,
+}
+
 /// Ends one way in and reads back whether it ended.
-pub fn settle(forge: &dyn Forge, login: &str, step: Step) -> Result<Standing, Trouble> {
-    if let done @ (Standing::Cut | Standing::Absent) = forge.look(login, step)? {
-        return Ok(done);
-    }
+pub fn settle(forge: &dyn Forge, login: &str, step: Step) -> Result<Settled, Trouble> {
+    let own = match forge.look(login, step)? {
+        standing @ (Standing::Cut | Standing::Absent) => return Ok(Settled { standing, own: false }),
+        Standing::Open(_) => true,
+        Standing::Partly(_) => false,
+    };
     let told = forge.cut(login, step);
     // An answer that got lost does not mean that nothing was done.
-    match (forge.look(login, step), told) {
-        (Ok(Standing::Open(_)), Err(trouble)) => Err(trouble),
-        (Ok(Standing::Open(what)), Ok(())) => {
+    match (forge.look(login, step)?, told) {
+        (Standing::Open(_) | Standing::Partly(_), Err(trouble)) => Err(trouble),
+        (Standing::Open(what) | Standing::Partly(what), Ok(())) => {
             Err(Trouble::Odd(format!("it answered that all is done, but there is still {what}")))
         }
-        (standing, _) => standing,
+        (standing @ Standing::Cut, _) => Ok(Settled { standing, own }),
+        (standing @ Standing::Absent, _) => Ok(Settled { standing, own: false }),
+    }
+}
+
+/// Lets an account in again and reads back whether it is in. Only for what this program itself had blocked.
+pub fn restore(forge: &dyn Forge, login: &str) -> Result<Standing, Trouble> {
+    match forge.look(login, Step::Block)? {
+        done @ (Standing::Open(_) | Standing::Absent) => return Ok(done),
+        Standing::Cut => {}
+        Standing::Partly(_) => {
+            return Err(Trouble::odd("somebody changed the account there since it was blocked: decide there by hand"));
+        }
+    }
+    let told = forge.give_back(login);
+    match (forge.look(login, Step::Block)?, told) {
+        (done @ (Standing::Open(_) | Standing::Absent), _) => Ok(done),
+        (_, Err(trouble)) => Err(trouble),
+        (_, Ok(())) => Err(Trouble::odd("it answered that all is done, but the account is still blocked")),
     }
 }
 
@@ -100,10 +133,18 @@ mod tests {
         fn keys(&self, _: &str) -> Result<Option<Keys>, Trouble> {
             Ok(None)
         }
+
+        fn give_back(&self, _: &str) -> Result<(), Trouble> {
+            self.cut.clone()
+        }
+    }
+
+    fn script(looks: Vec<Result<Standing, Trouble>>, cut: Result<(), Trouble>) -> Script {
+        Script { looks: Mutex::new(looks), cut }
     }
 
     fn settled(looks: Vec<Result<Standing, Trouble>>, cut: Result<(), Trouble>) -> Result<Standing, Trouble> {
-        settle(&Script { looks: Mutex::new(looks), cut }, "alice", Step::SshKeys)
+        settle(&script(looks, cut), "alice", Step::SshKeys).map(|settled| settled.standing)
     }
 
     #[test]
@@ -123,6 +164,34 @@ mod tests {
         assert_eq!(lied.to_string(), "it answered that all is done, but there is still 1 SSH key");
         assert_eq!(settled(vec![open(), Err(lost())], Ok(())), Err(lost()), "not read back is not done");
         assert_eq!(settled(vec![Err(lost())], Ok(())), Err(lost()));
+    }
+
+    #[test]
+    fn only_what_was_open_and_ended_by_this_attempt_is_ours() {
+        let own = |first: Standing, told: Result<(), Trouble>| {
+            settle(&script(vec![Ok(first), Ok(Standing::Cut)], told), "alice", Step::Block).unwrap().own
+        };
+        let login = || "a login".to_owned();
+        assert!(own(Standing::Open(login()), Ok(())));
+        assert!(own(Standing::Open(login()), Err(Trouble::Unreachable("timed out".to_owned()))));
+        assert!(!own(Standing::Partly(login()), Ok(())), "somebody else had begun to block it");
+        assert!(!own(Standing::Cut, Ok(())));
+    }
+
+    #[test]
+    fn an_account_is_given_back_when_it_is_seen_to_be_open() {
+        let open = || Ok(Standing::Open("a login".to_owned()));
+        let cut = || Ok(Standing::Cut);
+        let restored = |looks: Vec<Result<Standing, Trouble>>, told: Result<(), Trouble>| {
+            restore(&script(looks, told), "alice").map_err(|trouble| trouble.to_string())
+        };
+        let lost = || Err(Trouble::Unreachable("timed out".to_owned()));
+        assert_eq!(restored(vec![open()], lost()), open().map_err(|_: Trouble| String::new()), "by hand already");
+        assert_eq!(restored(vec![cut(), open()], lost()).unwrap(), Standing::Open("a login".to_owned()));
+        assert_eq!(restored(vec![cut(), cut()], lost()).unwrap_err(), "timed out");
+        assert!(restored(vec![cut(), cut()], Ok(())).unwrap_err().contains("still blocked"));
+        assert!(restored(vec![Ok(Standing::Partly("a login".to_owned()))], Ok(())).unwrap_err().contains("by hand"));
+        assert_eq!(restored(vec![Ok(Standing::Absent)], Ok(())), Ok(Standing::Absent));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! `connection ─► guard (who, how often, how large) ─► feed ─► the one writer ─► published ─► answer`
 
+mod cascade;
 pub mod config;
 mod guard;
 mod listen;
@@ -22,6 +23,7 @@ pub use readers::Readers;
 pub use writer::{WriteError, Writer};
 
 use crate::brake::Limits;
+use crate::cascade::run::{CascadeError, Progress, Running};
 use crate::config::Config;
 use crate::feed::signals::{self, OpenError, Receivers};
 use crate::feed::webhook::Endpoints;
@@ -52,6 +54,8 @@ pub enum ServeError {
     #[error("{0}")]
     Schema(#[from] scim::BadSchema),
     #[error("{0}")]
+    Cascade(#[from] CascadeError),
+    #[error("{0}")]
     Webhook(String),
     #[error("{0}")]
     Signals(#[from] OpenError),
@@ -74,6 +78,8 @@ pub struct Shared {
     pub sources: BTreeMap<Source, Settings>,
     pub webhooks: Endpoints,
     pub brake: Limits,
+    /// `None`: no forge is configured.
+    pub cascade: Option<Arc<Progress>>,
     pub signals: Receivers,
     pub pulse: Pulse,
 }
@@ -101,6 +107,8 @@ pub fn run(config: &Config, service: config::Service) -> Result<(), ServeError> 
     let (writer, thread) = Writer::start(registry, config.ranks(), Arc::clone(&metrics), runtime.handle().clone())
         .map_err(io("writer"))?;
     let readers = Readers::new(config.registry.clone(), config.keyring.clone());
+    // On threads of its own, beside the writer: it learns of whoever is out from the registry, whoever said so.
+    let cascade = if config.forges.is_empty() { None } else { Some(Running::start(config)?) };
     let shared = Arc::new(Shared {
         writer,
         readers,
@@ -109,6 +117,7 @@ pub fn run(config: &Config, service: config::Service) -> Result<(), ServeError> 
         sources: config.sources.clone(),
         webhooks,
         brake: config.brake.clone(),
+        cascade: cascade.as_ref().map(|cascade| Arc::clone(&cascade.progress)),
         signals,
         pulse,
     });
@@ -137,6 +146,9 @@ pub fn run(config: &Config, service: config::Service) -> Result<(), ServeError> 
     if thread.join().is_err() {
         tracing::error!("the writer ended in a panic");
     }
+    if let Some(cascade) = cascade {
+        cascade.stop();
+    }
     tracing::info!("stopped");
     Ok(())
 }
@@ -163,23 +175,30 @@ async fn show_metrics(State(shared): State<Arc<Shared>>, Extension(caller): Exte
     let counted = tokio::task::spawn_blocking(move || {
         read.readers.read(|_, tables| -> Result<_, StoreError> {
             let (staged, hints) = (tables.staged_counts()?, tables.open_hint_counts()?);
-            Ok((staged, hints, tables.open_review_counts()?, read.pulse.look(&tables, now())?))
+            let (reviews, open) = (tables.open_review_counts()?, tables.cascade_counts()?);
+            Ok((staged, hints, reviews, read.pulse.look(&tables, now())?, open))
         })
     });
-    let Ok(Ok((staged, hints, reviews, lives))) = counted.await else {
+    let Ok(Ok((staged, hints, reviews, lives, open))) = counted.await else {
         return (StatusCode::SERVICE_UNAVAILABLE, "the registry cannot be read\n").into_response();
     };
     let waiting = Waiting { staged: &staged, hints: &hints, reviews: &reviews, lives: &lives };
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], shared.metrics.text(&waiting)).into_response()
+    let mut text = shared.metrics.text(&waiting);
+    if let Some(progress) = &shared.cascade {
+        text.push_str(&cascade::text(progress, &open));
+    }
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response()
 }
 
-/// Ready: the registry can be read, what it holds is what is published, and its writer lives.
+/// Ready: the registry can be read, what it holds is what is published, and its writer and its cascade live. A forge
+/// that is away is for the metrics to tell.
 async fn ready(State(shared): State<Arc<Shared>>) -> Response {
     let read = Arc::clone(&shared);
     let publication = tokio::task::spawn_blocking(move || read.readers.read(|registry, _| registry.publication()));
     let reason = match publication.await {
         Ok(Ok(Publication { registry, published })) if published != Some(registry) => "the keyring is not published\n",
         Ok(Ok(_)) if !shared.writer.is_alive() => "the writer has ended\n",
+        Ok(Ok(_)) if shared.cascade.as_ref().is_some_and(|cascade| !cascade.is_alive()) => "the cascade has ended\n",
         Ok(Ok(_)) => return "ready\n".into_response(),
         Ok(Err(_)) | Err(_) => "the registry cannot be read\n",
     };

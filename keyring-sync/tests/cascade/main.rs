@@ -6,7 +6,8 @@ mod common;
 mod standin;
 
 use common::Room;
-use serde_json::Value;
+use common::service::Service;
+use serde_json::{Value, json};
 use standin::{Forge, Mood};
 use std::time::{Duration, Instant};
 
@@ -266,4 +267,204 @@ fn the_service_goes_on_until_all_is_confirmed() {
     service.kill().unwrap();
     service.wait().unwrap();
     assert!(forge.open().is_empty(), "{said}");
+}
+
+const OKTA: &str = "{person_id: externalId}";
+
+/// Waits until it is so; says whether it became so.
+fn soon(is_so: impl Fn() -> bool) -> bool {
+    let patience = Instant::now();
+    while patience.elapsed() < Duration::from_secs(30) {
+        if is_so() {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    false
+}
+
+fn metrics(room: &Room, service: &Service) -> impl Fn() -> String {
+    let made = room.run(&["token", "add", "metrics"]);
+    let token = format!("Authorization: Bearer {}", made.lines().find(|line| line.starts_with("csk_")).unwrap());
+    move || service.raw("GET", "/metrics", &[&token], None).body
+}
+
+#[test]
+fn serve_cuts_at_once_whoever_said_it() {
+    let forge = Forge::start();
+    let room = room(&[("gitea", &forge)]);
+    let service = Service::start(&room, OKTA);
+    // It has looked at everybody once by then, and finds the rest by what changes.
+    std::thread::sleep(Duration::from_secs(1));
+    kill(&room);
+    assert!(soon(|| forge.open().is_empty()), "{:?}", forge.open());
+    assert!(soon(|| room.run(&["status", "E1"]).matches(": cut, read back ").count() == 4));
+
+    let other = Forge::start();
+    let room = self::room(&[("gitlab", &other)]);
+    let service_of_other = Service::start(&room, OKTA);
+    let user = json!({"userName": "alice@x.example", "externalId": "E1", "active": true});
+    let made = service_of_other.send("POST", "/Users", Some(&user));
+    assert_eq!(made.status, 201, "{made:?}");
+    let gone = json!({"Operations": [{"op": "Replace", "path": "active", "value": "False"}]});
+    let path = format!("/Users/{}", made.json()["id"].as_str().unwrap());
+    assert_eq!(service_of_other.send("PATCH", &path, Some(&gone)).status, 200);
+    assert!(soon(|| other.open().is_empty()), "{:?}", other.open());
+    assert_eq!((service.stop(), service_of_other.stop()), (Some(0), Some(0)));
+}
+
+#[test]
+fn serve_tries_again_tells_what_is_open_and_goes_on_after_a_restart() {
+    let forge = Forge::start();
+    let room = room(&[("gitea", &forge)]);
+    let service = Service::start(&room, OKTA);
+    let read = metrics(&room, &service);
+    forge.mood(Mood::Fails);
+    kill(&room);
+    let has = |line: &str| read().lines().any(|found| found == line);
+    assert!(soon(|| has("keyring_sync_cascade_open{forge=\"gitea\",what=\"cut\"} 4")), "{}", read());
+    assert!(soon(|| has("keyring_sync_cascade_attempts_total{forge=\"gitea\",result=\"failed\"} 4")), "{}", read());
+    assert!(read().contains("keyring_sync_cascade_open_since_timestamp_seconds{forge=\"gitea\"} 1"), "{}", read());
+    // A forge that is away makes the service no less ready.
+    assert_eq!(service.raw("GET", "/readyz", &[], None).status, 200);
+    drop(read);
+    assert_eq!(service.stop(), Some(0));
+    forge.mood(Mood::Good);
+    assert!(!forge.open().is_empty());
+    let service = Service::start(&room, OKTA);
+    assert!(soon(|| forge.open().is_empty()), "{:?}", forge.open());
+    assert!(soon(|| room.run(&["status", "E1"]).matches(": cut, read back ").count() == 4));
+    assert_eq!(service.stop(), Some(0));
+}
+
+#[test]
+fn a_forge_that_hangs_keeps_no_service_from_its_end() {
+    let (slow, good) = (Forge::start(), Forge::start());
+    let room = room(&[("gitea", &slow), ("gitlab", &good)]);
+    slow.mood(Mood::Hangs);
+    let service = Service::start(&room, OKTA);
+    kill(&room);
+    assert!(soon(|| good.open().is_empty()), "{:?}", good.open());
+    assert!(soon(|| !slow.state.lock().unwrap().asked.is_empty()));
+    let begun = Instant::now();
+    assert_eq!(service.stop(), Some(0));
+    assert!(begun.elapsed() < Duration::from_secs(12), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn two_processes_do_not_work_against_each_other() {
+    let forge = Forge::start();
+    let room = room(&[("gitea", &forge)]);
+    forge.mood(Mood::Fails);
+    kill(&room);
+    let service = Service::start(&room, OKTA);
+    assert!(soon(|| room.run(&["cascade", "status"]).contains("1 attempt")));
+    let said = once(&room);
+    assert!(said.contains("another keyring-sync carries it out right now") && said.ends_with("= 1\n"), "{said}");
+    assert_eq!(service.stop(), Some(0));
+}
+
+#[test]
+fn who_is_active_again_gets_the_account_back_and_no_key() {
+    for kind in ["gitea", "gitlab", "ghes"] {
+        let forge = Forge::start();
+        let room = room(&[(kind, &forge)]);
+        let event = room.event(&["kill", "E1", "--reason", "a mistake"]);
+        once(&room);
+        assert!(forge.state.lock().unwrap().account.as_ref().unwrap().blocked, "{kind}");
+        room.run(&["undo", &event]);
+        let said = room.run(&["cascade", "status", "E1"]);
+        assert!(said.contains("account: NOT GIVEN BACK: not tried yet"), "{kind}: {said}");
+        assert!(once(&room).ends_with("= 0\n"), "{kind}");
+        let open = forge.open();
+        assert!(open.contains(&"login") && !open.contains(&"keys") && !open.contains(&"tokens"), "{kind}: {open:?}");
+        let said = room.run(&["status", "E1"]);
+        assert!(
+            said.contains("account: given back, read back ") && said.contains("keys and tokens stay gone"),
+            "{kind}: {said}"
+        );
+    }
+}
+
+#[test]
+fn what_somebody_else_had_blocked_stays_blocked() {
+    let forge = Forge::start();
+    let room = room(&[("gitlab", &forge)]);
+    forge.state.lock().unwrap().account.as_mut().unwrap().blocked = true;
+    let event = room.event(&["kill", "E1", "--reason", "a mistake"]);
+    assert!(once(&room).ends_with("= 0\n"));
+    room.run(&["undo", &event]);
+    assert!(once(&room).ends_with("= 0\n"));
+    assert!(forge.open().is_empty(), "{:?}", forge.open());
+    assert!(!forge.state.lock().unwrap().asked.iter().any(|asked| asked.contains("unblock")));
+    let said = room.run(&["status", "E1"]);
+    assert!(said.contains("not surely by this program alone: give it back on the forge"), "{said}");
+}
+
+#[test]
+fn what_was_not_given_back_in_time_is_still_ours_the_next_time() {
+    let forge = Forge::start();
+    let room = room(&[("gitea", &forge)]);
+    let first = room.event(&["kill", "E1", "--reason", "a mistake"]);
+    once(&room);
+    room.run(&["undo", &first]);
+    forge.mood(Mood::Fails);
+    let said = once(&room);
+    assert!(said.contains("account: NOT GIVEN BACK: it answered 500") && said.ends_with("= 1\n"), "{said}");
+    let second = room.event(&["kill", "E1", "--reason", "no mistake"]);
+    assert!(once(&room).ends_with("= 0\n"), "it is blocked, which is all that is wanted");
+    room.run(&["undo", &second]);
+    forge.mood(Mood::Good);
+    assert!(once(&room).ends_with("= 0\n"));
+    assert_eq!(forge.open(), ["login"]);
+}
+
+#[test]
+fn who_comes_back_on_leave_waits() {
+    let forge = Forge::start();
+    let room = room(&[("gitea", &forge)]);
+    room.write(
+        "e",
+        concat!(
+            r#"{"id":"1","source":"hr","person":"E1","type":"leave_started"}"#,
+            "\n",
+            r#"{"id":"2","source":"hr","person":"E1","type":"suspended"}"#
+        ),
+    );
+    room.run(&["apply", "e"]);
+    once(&room);
+    room.write("e", r#"{"id":"3","source":"hr","person":"E1","type":"reinstated"}"#);
+    room.run(&["apply", "e"]);
+    let said = once(&room);
+    assert!(
+        said.contains("blocked; it is given back when the person is active again") && said.ends_with("= 0\n"),
+        "{said}"
+    );
+    assert!(forge.open().is_empty());
+    room.write("e", r#"{"id":"4","source":"hr","person":"E1","type":"leave_ended"}"#);
+    room.run(&["apply", "e"]);
+    once(&room);
+    assert_eq!(forge.open(), ["login"]);
+}
+
+#[test]
+fn an_end_that_comes_late_says_what_to_review() {
+    let forge = Forge::start();
+    let room = room(&[("gitea", &forge)]);
+    let late = |id: &str| {
+        format!(
+            r#"{{"id":"{id}","source":"hr","person":"E1","type":"terminated","effective_at":"2026-01-02T17:00:00Z"}}"#
+        )
+    };
+    room.write("e", &late("1"));
+    let said = room.run(&["apply", "e"]);
+    let words = "E1 was out from 2026-01-02T17:00:00Z on, and the registry says so since ";
+    assert!(said.contains(words) && said.contains("Review it: countersign audit person E1"), "{said}");
+    room.write("e", &late("2"));
+    assert!(!room.run(&["apply", "e"]).contains(words), "nothing was accepted since");
+    let said = room.run(&["status", "E1"]);
+    assert!(said.contains(words), "{said}");
+    let said = room.run(&["--format", "json", "status", "E1"]);
+    let json: Value = serde_json::from_str(said.lines().next().unwrap()).unwrap();
+    assert_eq!(json["review"]["from"], "2026-01-02T17:00:00Z");
 }

@@ -207,6 +207,10 @@ fn answer(
             account.blocked = true;
             (201, json!(true))
         }
+        ("POST", ["users", "3", "unblock"]) | ("DELETE", ["users", "alice", "suspended"]) => {
+            account.blocked = false;
+            (201, json!(true))
+        }
         ("DELETE", ["admin", "users", "alice", "keys", id] | ["users", "3", "keys", id] | ["admin", "keys", id]) => {
             delete("keys", id)
         }

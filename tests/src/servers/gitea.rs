@@ -33,6 +33,15 @@ pub struct Answer {
     pub body: Value,
 }
 
+/// What an administrator's program needs to act on this forge.
+#[derive(Debug)]
+pub struct Administration {
+    pub url: String,
+    pub token: String,
+    /// `NAME:PASSWORD`.
+    pub password: String,
+}
+
 const OPERATOR: &str = "operator";
 /// How often and how long to wait for what Gitea does in the background: 20 s at most.
 const ATTEMPTS: usize = 200;
@@ -101,6 +110,20 @@ impl Gitea {
         Answer { status: status.parse().expect("a status"), body: serde_json::from_str(body).unwrap_or(Value::Null) }
     }
 
+    /// The same call with the login's password.
+    pub fn api_by_password(&self, login: &str, method: &str, path: &str, body: &Value) -> Answer {
+        self.call(&basic(login), method, path, body)
+    }
+
+    /// As who runs this forge.
+    pub fn administration(&self) -> Administration {
+        Administration {
+            url: format!("http://127.0.0.1:{}", self.http),
+            token: self.tokens.get(OPERATOR).expect("the operator's token").clone(),
+            password: format!("{OPERATOR}:{}", password(OPERATOR)),
+        }
+    }
+
     #[track_caller]
     fn must_api(&self, method: &str, path: &str, body: &Value) -> Value {
         let answer = self.api(OPERATOR, method, path, body);
@@ -109,11 +132,8 @@ impl Gitea {
     }
 
     fn make_token(&mut self, login: &str) {
-        use base64::Engine;
-        let basic = base64::engine::general_purpose::STANDARD.encode(format!("{login}:{}", password(login)));
         let body = json!({"name": "tests", "scopes": ["all"]});
-        let answer =
-            self.call(&format!("Authorization: Basic {basic}"), "POST", &format!("/users/{login}/tokens"), &body);
+        let answer = self.api_by_password(login, "POST", &format!("/users/{login}/tokens"), &body);
         let token = answer.body.get("sha1").and_then(Value::as_str).unwrap_or_else(|| panic!("no token: {answer:?}"));
         self.tokens.insert(login.to_owned(), token.to_owned());
     }
@@ -260,6 +280,12 @@ impl Server for Gitea {
     fn gitea(&self) -> Option<&Gitea> {
         Some(self)
     }
+}
+
+fn basic(login: &str) -> String {
+    use base64::Engine;
+    let words = base64::engine::general_purpose::STANDARD.encode(format!("{login}:{}", password(login)));
+    format!("Authorization: Basic {words}")
 }
 
 fn password(login: &str) -> String {

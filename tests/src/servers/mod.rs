@@ -7,7 +7,7 @@ mod nginx;
 mod plain;
 mod sshd;
 
-pub use gitea::{Answer, Gitea};
+pub use gitea::{Administration, Answer, Gitea};
 pub use gitolite::Gitolite;
 pub use local::Local;
 pub use nginx::Nginx;

@@ -378,6 +378,59 @@ const STEPS: &[&str] = &["
         verified_at INTEGER,
         stopped TEXT
     ) STRICT, WITHOUT ROWID;
+", "
+    -- What is blocked on a forge by this program's doing alone, and so is its to give back.
+    ALTER TABLE cascade_step ADD COLUMN own INTEGER NOT NULL DEFAULT 0 CHECK (own IN (0, 1));
+    ALTER TABLE cascade_step ADD COLUMN returned_at INTEGER;
+    CREATE INDEX cascade_open ON cascade_step (next_at) WHERE confirmed_at IS NULL AND lifted_at IS NULL;
+    CREATE INDEX cascade_own ON cascade_step (next_at) WHERE own = 1 AND lifted_at IS NOT NULL;
+
+    -- Who is watched: the few named may know, and nothing of it is published or counted anywhere else.
+    CREATE TABLE watch (
+        id TEXT PRIMARY KEY,
+        person TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        legal_basis TEXT NOT NULL,
+        -- A list of names, JSON.
+        readers TEXT NOT NULL,
+        until INTEGER NOT NULL,
+        asked_by TEXT NOT NULL,
+        asked_login TEXT NOT NULL,
+        asked_at INTEGER NOT NULL,
+        confirmed_by TEXT,
+        confirmed_login TEXT,
+        confirmed_at INTEGER,
+        ended_by TEXT,
+        ended_login TEXT,
+        ended_at INTEGER,
+        CHECK (until > asked_at),
+        CHECK (confirmed_by <> asked_by AND confirmed_login <> asked_login)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TRIGGER watch_never_goes BEFORE DELETE ON watch
+        BEGIN SELECT RAISE(ABORT, 'watches are never deleted'); END;
+    CREATE TRIGGER watch_never_changes BEFORE UPDATE ON watch
+        WHEN NEW.id <> OLD.id OR NEW.person <> OLD.person OR NEW.reason <> OLD.reason
+            OR NEW.legal_basis <> OLD.legal_basis OR NEW.readers <> OLD.readers OR NEW.until <> OLD.until
+            OR NEW.asked_by <> OLD.asked_by OR NEW.asked_login <> OLD.asked_login OR NEW.asked_at <> OLD.asked_at
+            OR (OLD.confirmed_at IS NOT NULL AND NEW.confirmed_at IS NOT OLD.confirmed_at)
+            OR OLD.ended_at IS NOT NULL
+        BEGIN SELECT RAISE(ABORT, 'a watch is what two people agreed on'); END;
+    CREATE TABLE watch_reading (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        watch TEXT NOT NULL REFERENCES watch (id),
+        operator TEXT NOT NULL,
+        -- The Unix user who ran the command, whatever name was given.
+        login TEXT NOT NULL,
+        what TEXT NOT NULL,
+        -- 0: asked for, and not told.
+        told INTEGER NOT NULL CHECK (told IN (0, 1)),
+        at INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX watch_reading_watch ON watch_reading (watch);
+    CREATE TRIGGER watch_reading_never_changes BEFORE UPDATE ON watch_reading
+        BEGIN SELECT RAISE(ABORT, 'readings never change'); END;
+    CREATE TRIGGER watch_reading_never_goes BEFORE DELETE ON watch_reading
+        BEGIN SELECT RAISE(ABORT, 'readings are never deleted'); END;
 "];
 
 /// Whether [`migrate`] has something to do. Fails on a database from a newer program.

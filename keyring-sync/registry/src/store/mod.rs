@@ -23,6 +23,7 @@ pub(crate) mod signal;
 pub(crate) mod source_life;
 pub(crate) mod staged;
 pub(crate) mod token;
+pub(crate) mod watch;
 
 use crate::published::publish::{self, Published};
 use countersign_policy::keyring::KeyringError;

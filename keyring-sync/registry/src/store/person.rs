@@ -64,8 +64,32 @@ impl Tables<'_> {
 
     /// Every person, ordered by id.
     pub fn persons(&self) -> Result<Vec<Person>, StoreError> {
+        let mut persons = Vec::new();
+        self.show_persons(|person| {
+            persons.push(person);
+            Ok(())
+        })?;
+        Ok(persons)
+    }
+
+    /// Shows every person, ordered by id, one at a time: a hundred thousand of them fill a memory.
+    pub fn show_persons(&self, mut see: impl FnMut(Person) -> Result<(), StoreError>) -> Result<(), StoreError> {
         let mut statement = self.connection.prepare_cached("SELECT record, marks FROM person ORDER BY id")?;
         let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let (record, marks): (Vec<u8>, Vec<u8>) = (row.get(0)?, row.get(1)?);
+            see(join(&record, &marks)?)?;
+        }
+        Ok(())
+    }
+
+    /// Whose published record was changed after this epoch.
+    pub fn persons_changed_since(&self, epoch: u64) -> Result<Vec<Person>, StoreError> {
+        let epoch = i64::try_from(epoch).map_err(StoreError::damaged)?;
+        // By name, or the planner walks through everybody.
+        let sql = "SELECT record, marks FROM person INDEXED BY person_epoch WHERE epoch > ?1";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let mut rows = statement.query([epoch])?;
         let mut persons = Vec::new();
         while let Some(row) = rows.next()? {
             let (record, marks): (Vec<u8>, Vec<u8>) = (row.get(0)?, row.get(1)?);

@@ -106,6 +106,14 @@ impl Tables<'_> {
         self.staged_where("outcome IS NULL AND source = ?1 AND absent = 1", &[&source.as_str()])
     }
 
+    /// When two people let this event happen, if it had to wait for them.
+    pub fn approved_at(&self, source: &Source, id: &EventId) -> Result<Option<Time>, StoreError> {
+        let sql = "SELECT max(decided_at) FROM staged WHERE source = ?1 AND id = ?2 AND outcome = 'approved'";
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let at: Option<i64> = statement.query_row([source.as_str(), id.as_str()], |row| row.get(0))?;
+        Ok(at.map(Time::from_unix_millis))
+    }
+
     /// Whether two people rejected this event of the source.
     pub fn was_rejected(&self, source: &Source, id: &EventId) -> Result<bool, StoreError> {
         let sql = "SELECT EXISTS (SELECT 1 FROM staged WHERE source = ?1 AND id = ?2 AND outcome = 'rejected')";

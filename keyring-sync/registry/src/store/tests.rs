@@ -1,6 +1,7 @@
 use super::*;
 use crate::published::PublishedKeyring;
 use crate::store::authority::AuthorityMark;
+use crate::store::cascade::{Attempt, CascadeStep};
 use crate::store::delivery::DeliveryRow;
 use crate::store::event::EventRow;
 use crate::store::export::ExportRow;
@@ -9,6 +10,7 @@ use crate::store::key::KeyRow;
 use crate::store::scim::{ScimKind, ScimNarrow, ScimRow};
 use crate::store::staged::{NewStaged, Outcome, Vote};
 use crate::store::token::TokenRow;
+use crate::store::watch::{NewWatch, Signed, WatchReading, WatchRow};
 use countersign_policy::id::{EventId, Fingerprint, PersonId, Source};
 use countersign_policy::keyring::{Compromised, Keyring, Material, RetireReason, Retired, SshKey};
 use countersign_policy::signature::primitive::VerifyKey;
@@ -327,6 +329,10 @@ fn what_is_staged_is_decided_once_and_stays_on_record() {
     assert_eq!(tables.votes(rows[0].seq).unwrap(), [vote]);
     tables.decide(rows[0].seq, Outcome::Rejected, at(5)).unwrap();
     assert_eq!(tables.staged().unwrap(), rows[1..]);
+    let approved = || tables.approved_at(&rows[1].staged.source, &rows[1].staged.id).unwrap();
+    assert_eq!(approved(), None, "rejected is not approved");
+    tables.decide(rows[1].seq, Outcome::Approved, at(7)).unwrap();
+    assert_eq!(approved(), Some(at(7)));
     assert!(tables.decide(rows[0].seq, Outcome::Approved, at(6)).unwrap_err().to_string().contains("stays so"));
     for sql in ["DELETE FROM staged", "DELETE FROM staged_vote", "UPDATE staged_vote SET operator = 'bob'"] {
         assert!(registry.connection.execute(sql, []).is_err(), "{sql}");
@@ -490,4 +496,91 @@ fn a_sign_of_life_is_never_older_than_the_last() {
     tables.verified_source(&idp, at(9)).unwrap();
     let life = tables.source_life(&idp).unwrap().unwrap();
     assert_eq!((life.verified_at, life.stopped), (Some(at(9)), None));
+}
+
+fn only_step(tables: Tables<'_>) -> CascadeStep {
+    let mut steps = tables.cascade_steps_of(&PersonId::new("E1").unwrap()).unwrap();
+    assert_eq!(steps.len(), 1);
+    steps.remove(0)
+}
+
+#[test]
+fn a_block_of_our_own_stays_ours_until_it_is_given_back() {
+    let (_dir, registry) = new_registry();
+    let tables = registry.tables();
+    let (person, account) = (PersonId::new("E1").unwrap(), "gitea:alice".parse().unwrap());
+    let want = |since| tables.want_cascade_step(&person, &account, "account", at(since), at(since)).unwrap();
+    let failed = |next| Attempt::Failed { trouble: "away".to_owned(), next_at: at(next) };
+    let done = |own| Attempt::Confirmed { found: "cut", own };
+    want(1);
+    assert_eq!(tables.cascade_due("gitea", at(0)).unwrap(), None);
+    assert_eq!(tables.cascade_due("gitea", at(1)).unwrap(), Some(only_step(tables)));
+    assert_eq!(tables.cascade_due("git", at(1)).unwrap(), None, "another forge");
+    tables.note_cascade_attempt(&only_step(tables), &failed(9), at(1)).unwrap();
+    assert_eq!((tables.cascade_due("gitea", at(8)).unwrap(), tables.cascade_open("gitea").unwrap().len()), (None, 1));
+    let counts = tables.cascade_counts().unwrap()["gitea"];
+    assert_eq!((counts.cut, counts.cut_since, counts.held), (1, Some(at(1)), 0));
+    tables.note_cascade_attempt(&only_step(tables), &done(true), at(9)).unwrap();
+    assert!(tables.cascade_open("gitea").unwrap().is_empty() && tables.cascade_held("gitea").unwrap().is_empty());
+
+    // In, out and in again before the forge heard of it.
+    for since in [10, 20] {
+        tables.lift_cascade_step(&only_step(tables), at(since)).unwrap();
+        assert_eq!(tables.cascade_held("gitea").unwrap(), [only_step(tables)]);
+        tables.note_cascade_return(&only_step(tables), &failed(since + 5), at(since)).unwrap();
+        assert_eq!(tables.cascade_counts().unwrap()["gitea"].held, 1);
+        want(since + 6);
+        tables.note_cascade_attempt(&only_step(tables), &done(false), at(since + 7)).unwrap();
+        assert!(only_step(tables).own);
+    }
+    tables.lift_cascade_step(&only_step(tables), at(30)).unwrap();
+    tables.note_cascade_return(&only_step(tables), &Attempt::Confirmed { found: "open", own: false }, at(31)).unwrap();
+    let step = only_step(tables);
+    assert_eq!((step.own, step.returned_at), (false, Some(at(31))));
+    assert!(tables.cascade_held("gitea").unwrap().is_empty());
+}
+
+#[test]
+fn a_watch_is_what_two_agreed_on_and_who_read_of_it_stays_on_record() {
+    let (_dir, registry) = new_registry();
+    let tables = registry.tables();
+    let by = |operator: &str, login: &str, second| Signed {
+        operator: operator.to_owned(),
+        login: login.to_owned(),
+        at: at(second),
+    };
+    let watch = NewWatch {
+        id: "W".to_owned(),
+        person: PersonId::new("E1").unwrap(),
+        reason: "r".to_owned(),
+        legal_basis: "l".to_owned(),
+        readers: vec!["carol".to_owned(), "da,ve".to_owned()],
+        until: at(100),
+        asked: by("alice", "a", 1),
+    };
+    tables.ask_watch(&watch).unwrap();
+    assert!(
+        tables.confirm_watch("W", &by("bob", "a", 2)).is_err()
+            && tables.confirm_watch("W", &by("alice", "b", 2)).is_err()
+    );
+    assert!(tables.confirm_watch("W", &by("bob", "b", 2)).unwrap());
+    assert!(!tables.confirm_watch("W", &by("carol", "c", 3)).unwrap(), "once");
+    assert!(
+        tables.end_watch("W", &by("carol", "c", 4)).unwrap() && !tables.end_watch("W", &by("bob", "b", 5)).unwrap()
+    );
+    let row = WatchRow { watch, confirmed: Some(by("bob", "b", 2)), ended: Some(by("carol", "c", 4)) };
+    assert_eq!(tables.watches().unwrap(), [row]);
+    let reading = WatchReading { by: by("carol", "c", 6), what: "show".to_owned(), told: true };
+    tables.note_watch_reading("W", &reading).unwrap();
+    assert!(tables.note_watch_reading("V", &reading).is_err(), "there is no such watch");
+    assert_eq!(tables.watch_readings("W").unwrap(), [reading]);
+    for sql in [
+        "UPDATE watch SET until = 1",
+        "UPDATE watch SET readers = '[]'",
+        "DELETE FROM watch",
+        "UPDATE watch_reading SET told = 0",
+        "DELETE FROM watch_reading",
+    ] {
+        assert!(registry.connection.execute(sql, []).is_err(), "{sql}");
+    }
 }
