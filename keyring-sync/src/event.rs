@@ -349,8 +349,9 @@ fn engagement(kind: &str, data: &Value) -> Result<Option<EngagementId>, BadEvent
 fn lifts_its_own(kind: &str, data: &Value) -> Result<bool, BadEvent> {
     match data.get("own").filter(|value| kind == "reinstated" && !value.is_null()) {
         None => Ok(false),
-        Some(value) => serde_json::from_value(value.clone())
-            .map_err(|error| BadEvent::Data { kind: kind.to_owned(), error }),
+        Some(value) => {
+            serde_json::from_value(value.clone()).map_err(|error| BadEvent::Data { kind: kind.to_owned(), error })
+        }
     }
 }
 

@@ -19,10 +19,7 @@ pub struct Life {
 /// Why a source cannot be relied on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Degraded {
-    Silent {
-        since: Time,
-        allowed: Duration,
-    },
+    Silent { since: Time, allowed: Duration },
     Stopped(String),
 }
 
@@ -54,7 +51,11 @@ impl fmt::Display for Degraded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Degraded::Silent { since, allowed } => {
-                write!(f, "silent since {since}, longer than {} s: whoever left since then may still be in", allowed.as_secs())
+                write!(
+                    f,
+                    "silent since {since}, longer than {} s: whoever left since then may still be in",
+                    allowed.as_secs()
+                )
             }
             Degraded::Stopped(why) => f.write_str(&shown(why, 300)),
         }

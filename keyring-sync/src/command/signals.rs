@@ -144,7 +144,8 @@ fn poll(context: &Context, wanted: Option<&Source>) -> Result<Report, Failure> {
         let mut talk = Conversation::default();
         let (mut taken, mut refused, mut kept) = (0_usize, 0_usize, 0_usize);
         for _ in 0..ROUNDS_MAX {
-            let answer = tasks::ask(&receiver, settings, &mut talk, true).map_err(|trouble| fault(trouble.to_string()))?;
+            let answer =
+                tasks::ask(&receiver, settings, &mut talk, true).map_err(|trouble| fault(trouble.to_string()))?;
             let more = answer.more;
             kept = 0;
             for (jti, token) in answer.sets {

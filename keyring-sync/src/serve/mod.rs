@@ -14,8 +14,8 @@ pub mod token;
 mod writer;
 
 pub use config::METRICS;
-pub use guard::{Caller, Unchanged};
 pub(crate) use guard::incident;
+pub use guard::{Caller, Unchanged};
 pub use metrics::{Ended, Metrics, Waiting};
 pub use pulse::Pulse;
 pub use readers::Readers;
@@ -93,12 +93,13 @@ pub fn run(config: &Config, service: config::Service) -> Result<(), ServeError> 
     let sources: Vec<_> = config.sources.keys().map(last).collect::<Result<_, StoreError>>()?;
     let metrics = Arc::new(Metrics::new(sources.into_iter(), tables.epoch()?));
     let webhooks = Endpoints::load(config).map_err(ServeError::Webhook)?;
-    let with_signals = config.sources.iter().filter_map(|(source, settings)| Some((source, settings.signals.as_ref()?)));
+    let with_signals =
+        config.sources.iter().filter_map(|(source, settings)| Some((source, settings.signals.as_ref()?)));
     let signals = Receivers::open(with_signals, &tables)?;
     let tls = service.tls.as_ref().map(listen::tls).transpose()?;
     let listen = service.listen;
-    let (writer, thread) =
-        Writer::start(registry, config.ranks(), Arc::clone(&metrics), runtime.handle().clone()).map_err(io("writer"))?;
+    let (writer, thread) = Writer::start(registry, config.ranks(), Arc::clone(&metrics), runtime.handle().clone())
+        .map_err(io("writer"))?;
     let readers = Readers::new(config.registry.clone(), config.keyring.clone());
     let shared = Arc::new(Shared {
         writer,

@@ -30,7 +30,8 @@ pub struct Pulse {
 impl Pulse {
     /// From now on silence counts, unless it was counted before.
     pub fn begin(registry: &mut Registry, sources: &BTreeMap<Source, Settings>) -> Result<Self, StoreError> {
-        let watched = || sources.iter().filter(|(_, settings)| settings.silent_after.is_some() || settings.signals.is_some());
+        let watched =
+            || sources.iter().filter(|(_, settings)| settings.silent_after.is_some() || settings.signals.is_some());
         let change = registry.begin(now())?;
         for (source, _) in watched() {
             change.tables().watch_source(source, now())?;
@@ -58,10 +59,12 @@ impl Pulse {
     /// How each of them lives, and whether it is degraded.
     pub fn look(&self, tables: &Tables<'_>, at: Time) -> Result<BTreeMap<Source, (Life, bool)>, StoreError> {
         let lives = self.lives(tables, at)?.into_iter();
-        Ok(lives.map(|(source, life)| {
-            let degraded = self.degraded(&source, &life, at).is_some();
-            (source, (life, degraded))
-        }).collect())
+        Ok(lives
+            .map(|(source, life)| {
+                let degraded = self.degraded(&source, &life, at).is_some();
+                (source, (life, degraded))
+            })
+            .collect())
     }
 
     fn lives(&self, tables: &Tables<'_>, at: Time) -> Result<BTreeMap<Source, Life>, StoreError> {
@@ -86,9 +89,8 @@ pub(super) async fn keep(shared: Arc<Shared>) {
     while !shared.pulse.allowed.is_empty() {
         tokio::time::sleep(LOOK_EVERY).await;
         let read = Arc::clone(&shared);
-        let looked = tokio::task::spawn_blocking(move || {
-            read.readers.read(|_, tables| read.pulse.lives(&tables, now()))
-        });
+        let looked =
+            tokio::task::spawn_blocking(move || read.readers.read(|_, tables| read.pulse.lives(&tables, now())));
         // That the registry cannot be read is told by whoever needs it.
         let Ok(Ok(lives)) = looked.await else { continue };
         let mut fresh = Vec::new();

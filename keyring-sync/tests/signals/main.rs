@@ -286,11 +286,13 @@ fn a_certificate_that_is_revoked_ends_here() {
         let added = room.run(&["key", "add", "E1", "--x509", "leaf.pem"]);
         assert!(added.contains("X509:"), "{added}");
         let at = added.find("X509:").unwrap();
-        fingerprints.push(added[at..].split(|c: char| !c.is_ascii_alphanumeric() && c != ':').next().unwrap().to_owned());
+        fingerprints
+            .push(added[at..].split(|c: char| !c.is_ascii_alphanumeric() && c != ':').next().unwrap().to_owned());
     }
     let retired = || -> Vec<bool> {
         let person = room.keyring().person(&"E1".parse().unwrap()).unwrap().unwrap();
-        let ended = |text: &String| person.keys.iter().any(|key| key.fingerprint.as_str() == text && key.retired.is_some());
+        let ended =
+            |text: &String| person.keys.iter().any(|key| key.fingerprint.as_str() == text && key.retired.is_some());
         fingerprints.iter().map(ended).collect()
     };
     let mut number = 0;
@@ -337,23 +339,30 @@ fn a_flood_is_staged_and_single_ends_pass() {
     let service = Service::of(&room, "idp");
     let subject = |number: usize| json!({"format": "email", "email": format!("p{number}@hr.example")});
     let tokens: Vec<String> = (0..30)
-        .map(|number| signer.token(&claims(&room, &format!("f{number}"), "risc/account-disabled", &subject(number), &json!({}))))
+        .map(|number| {
+            signer.token(&claims(&room, &format!("f{number}"), "risc/account-disabled", &subject(number), &json!({})))
+        })
         .collect();
     let replies: Vec<Reply> = tokens.iter().map(|token| push(&service, token)).collect();
     let passed = replies.iter().filter(|reply| reply.status == 202).count();
     let held: Vec<&Reply> = replies.iter().filter(|reply| reply.status == 503).collect();
-    assert!((10..14).contains(&passed) && passed + held.len() == 30, "ten by name, and a tenth of those who are left: {passed}");
+    assert!(
+        (10..14).contains(&passed) && passed + held.len() == 30,
+        "ten by name, and a tenth of those who are left: {passed}"
+    );
     assert!(held.iter().all(|reply| reply.header("retry-after") == Some("300") && reply.body.contains("staged")));
     let suspended = || {
         let (keyring, now) = (room.keyring(), room.now());
-        let out = |number: &usize| !keyring.person(&format!("P{number}").parse().unwrap()).unwrap().unwrap().is_active(now);
+        let out =
+            |number: &usize| !keyring.person(&format!("P{number}").parse().unwrap()).unwrap().unwrap().is_active(now);
         (0..30).filter(out).count()
     };
     assert_eq!(suspended(), passed);
     let last = tokens.last().unwrap();
     assert_eq!(push(&service, last).status, 503, "it waits, once");
     let staged = json_of(&room, &["staged", "list"]);
-    let batch = staged["staged"].as_array().unwrap().iter().find(|row| row["person"] == "P29").unwrap()["batch"].clone();
+    let batch =
+        staged["staged"].as_array().unwrap().iter().find(|row| row["person"] == "P29").unwrap()["batch"].clone();
     assert_eq!(staged["staged"].as_array().unwrap().len(), held.len());
     for name in ["alice", "bob"] {
         let said = room.run(&["staged", "approve", batch.as_str().unwrap(), "--as", name]);

@@ -159,7 +159,10 @@ impl Transmitter {
 }
 
 fn reply(mut stream: &TcpStream, status: u16, body: &str) {
-    let head = format!("HTTP/1.1 {status} X\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+    let head = format!(
+        "HTTP/1.1 {status} X\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        body.len()
+    );
     let _ = stream.write_all(format!("{head}{body}").as_bytes());
 }
 
@@ -287,7 +290,10 @@ fn one_fetch_without_a_service() {
     assert!(said.contains("0 events taken, 1 refused") && said.ends_with("= 1\n"), "{said}");
     transmitter.mood(Mood::Fails);
     let said = room.run(&["signals", "poll"]);
-    assert!(said.contains("idp: it answered 500: oops") && said.ends_with("= 2\n") && !said.contains('\u{1b}'), "{said}");
+    assert!(
+        said.contains("idp: it answered 500: oops") && said.ends_with("= 2\n") && !said.contains('\u{1b}'),
+        "{said}"
+    );
     room.write("idp.token", "another\n");
     let said = room.run(&["signals", "poll"]);
     assert!(said.contains("it does not take our token") && said.ends_with("= 2\n"), "{said}");
@@ -325,7 +331,8 @@ fn silence_degrades_a_source_and_a_verification_ends_it() {
         let asked = transmitter.state.lock().unwrap().verifications.last().unwrap().clone();
         assert_eq!(asked["stream_id"], "s1");
         let subject = json!({"format": "opaque", "id": "s1"});
-        let verified = claims(&room, &format!("v{number}"), "ssf/verification", &subject, &json!({"state": asked["state"]}));
+        let verified =
+            claims(&room, &format!("v{number}"), "ssf/verification", &subject, &json!({"state": asked["state"]}));
         if super::push(&service, &signer.token(&verified)).status == 202 {
             break;
         }
@@ -333,7 +340,8 @@ fn silence_degrades_a_source_and_a_verification_ends_it() {
     assert!(!degraded());
     let said = room.run(&["sources"]);
     assert!(said.contains("alive") && said.ends_with("= 0\n"), "{said}");
-    let replayed = claims(&room, "old", "ssf/verification", &json!({"format": "opaque", "id": "s1"}), &json!({"state": "x"}));
+    let replayed =
+        claims(&room, "old", "ssf/verification", &json!({"format": "opaque", "id": "s1"}), &json!({"state": "x"}));
     assert_eq!(super::push(&service, &signer.token(&replayed)).json()["err"], "invalid_state");
 }
 

@@ -2,8 +2,8 @@
 //! as a token as it is, and as a key set.
 #![no_main]
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use aws_lc_rs::signature::KeyPair;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use countersign_fuzz::{clean, pair, server};
 use keyring_sync::feed::signals::jwks::{Algorithm, Jwks};
 use keyring_sync::feed::signals::set::{Expected, SKEW, Set, verify};
@@ -16,7 +16,8 @@ const SECRET: u8 = 9;
 
 static KEYS: LazyLock<Jwks> = LazyLock::new(|| {
     let x = URL_SAFE_NO_PAD.encode(pair(SECRET).public_key().as_ref());
-    Jwks::parse(format!(r#"{{"keys":[{{"kty":"OKP","crv":"Ed25519","kid":"k","x":"{x}"}}]}}"#).as_bytes()).expect("keys")
+    Jwks::parse(format!(r#"{{"keys":[{{"kty":"OKP","crv":"Ed25519","kid":"k","x":"{x}"}}]}}"#).as_bytes())
+        .expect("keys")
 });
 
 static EXPECTED: LazyLock<Expected> = LazyLock::new(|| Expected {

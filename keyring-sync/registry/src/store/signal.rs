@@ -132,7 +132,8 @@ impl Tables<'_> {
 
     /// How many of each source have to be looked at.
     pub fn open_review_counts(&self) -> Result<BTreeMap<Source, u64>, StoreError> {
-        let sql = "SELECT source, count(*) FROM signal WHERE review IS NOT NULL AND reviewed_at IS NULL GROUP BY source";
+        let sql =
+            "SELECT source, count(*) FROM signal WHERE review IS NOT NULL AND reviewed_at IS NULL GROUP BY source";
         let mut statement = self.connection.prepare_cached(sql)?;
         let mut rows = statement.query([])?;
         let mut counts = BTreeMap::new();

@@ -21,7 +21,8 @@ pub struct SourceLife {
 
 impl Tables<'_> {
     pub fn source_life(&self, source: &Source) -> Result<Option<SourceLife>, StoreError> {
-        let sql = "SELECT watched_at, heard_at, asked, asked_at, verified_at, stopped FROM source_life WHERE source = ?1";
+        let sql =
+            "SELECT watched_at, heard_at, asked, asked_at, verified_at, stopped FROM source_life WHERE source = ?1";
         let time = |millis: Option<i64>| millis.map(Time::from_unix_millis);
         let found = self.connection.prepare_cached(sql)?.query_row([source.as_str()], |row| {
             Ok(SourceLife {

@@ -7,8 +7,8 @@ use crate::store::export::ExportRow;
 use crate::store::hint::{HintOutcome, NewHint};
 use crate::store::key::KeyRow;
 use crate::store::scim::{ScimKind, ScimNarrow, ScimRow};
-use crate::store::token::TokenRow;
 use crate::store::staged::{NewStaged, Outcome, Vote};
+use crate::store::token::TokenRow;
 use countersign_policy::id::{EventId, Fingerprint, PersonId, Source};
 use countersign_policy::keyring::{Compromised, Keyring, Material, RetireReason, Retired, SshKey};
 use countersign_policy::signature::primitive::VerifyKey;
@@ -107,8 +107,7 @@ fn without_later_tables(connection: &Connection) {
         "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT IN ({first})"
     );
     let mut statement = connection.prepare(&sql).unwrap();
-    let later: Vec<String> =
-        statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap();
+    let later: Vec<String> = statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap();
     let drop: String = later.iter().map(|table| format!("DROP TABLE {table};")).collect();
     let back = "ALTER TABLE event DROP COLUMN rank; PRAGMA user_version = 1; PRAGMA foreign_keys = ON";
     connection.execute_batch(&format!("PRAGMA foreign_keys = OFF; {drop} {back}")).unwrap();

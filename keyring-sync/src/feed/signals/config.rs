@@ -150,7 +150,9 @@ pub enum BadSignals {
     Issuer,
     #[error("signals.audience is empty: it is what the transmitter calls this server")]
     Audience,
-    #[error("signals: give jwks_file, the transmitter's pinned keys, or jwks_url, where they are fetched: one of the two")]
+    #[error(
+        "signals: give jwks_file, the transmitter's pinned keys, or jwks_url, where they are fetched: one of the two"
+    )]
     Keys,
     #[error("signals.algorithms is empty")]
     Algorithms,
@@ -258,7 +260,8 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_refused() {
-        let poll = |more: &str| check(&format!("jwks_file: a, poll: {{url: 'https://idp.example/p', token_file: t{more}}}"));
+        let poll =
+            |more: &str| check(&format!("jwks_file: a, poll: {{url: 'https://idp.example/p', token_file: t{more}}}"));
         assert_eq!(poll("").unwrap().poll.unwrap().pause, PAUSE);
         assert_eq!(poll(", pause: 0s").unwrap_err(), BadSignals::Pause);
         let ask = |every: &str| {

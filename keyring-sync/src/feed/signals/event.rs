@@ -266,7 +266,10 @@ mod tests {
     #[test]
     fn accounts() {
         assert_eq!(risc("account-disabled", json!({})), Ok(Signal::Disabled { hijacked: false }));
-        assert_eq!(risc("account-disabled", json!({"reason": "bulk-account"})), Ok(Signal::Disabled { hijacked: false }));
+        assert_eq!(
+            risc("account-disabled", json!({"reason": "bulk-account"})),
+            Ok(Signal::Disabled { hijacked: false })
+        );
         assert_eq!(risc("account-disabled", json!({"reason": "hijacking"})), Ok(Signal::Disabled { hijacked: true }));
         assert_eq!(risc("account-disabled", json!({"reason": 1})), Err(BadEvent::Member("reason")));
         assert_eq!(risc("account-enabled", json!({})), Ok(Signal::Enabled));

@@ -57,7 +57,10 @@ impl fmt::Display for Algorithm {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Numbers {
-    Rsa { modulus: Vec<u8>, exponent: Vec<u8> },
+    Rsa {
+        modulus: Vec<u8>,
+        exponent: Vec<u8>,
+    },
     /// The uncompressed point.
     P256(Vec<u8>),
     Ed25519(Vec<u8>),
@@ -95,7 +98,9 @@ pub enum BadJwks {
     Secret(String),
     #[error("key `{}`: {why}", shown(kid, 80))]
     Broken { kid: String, why: String },
-    #[error("none of its keys is one to verify with: RSA of {RSA_MIN_BITS} bits or more, P-256 or Ed25519, with a `kid`")]
+    #[error(
+        "none of its keys is one to verify with: RSA of {RSA_MIN_BITS} bits or more, P-256 or Ed25519, with a `kid`"
+    )]
     Useless,
 }
 

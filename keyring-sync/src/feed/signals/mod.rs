@@ -52,7 +52,9 @@ impl Receivers {
         sources: impl Iterator<Item = (&'s Source, &'s Signals)>,
         tables: &Tables<'_>,
     ) -> Result<Self, OpenError> {
-        let open = |(source, settings): (&Source, &Signals)| Ok((source.clone(), Arc::new(Receiver::open(source, settings, tables)?)));
+        let open = |(source, settings): (&Source, &Signals)| {
+            Ok((source.clone(), Arc::new(Receiver::open(source, settings, tables)?)))
+        };
         sources.map(open).collect::<Result<_, _>>().map(Receivers)
     }
 
@@ -131,7 +133,13 @@ impl Receiver {
     }
 
     /// The same without a service: as one change of its own.
-    pub(crate) fn take_within(&self, door: &mut Door<'_>, token: &str, jti: &str, limits: &Limits) -> Result<Outcome, StoreError> {
+    pub(crate) fn take_within(
+        &self,
+        door: &mut Door<'_>,
+        token: &str,
+        jti: &str,
+        limits: &Limits,
+    ) -> Result<Outcome, StoreError> {
         Ok(outcome(match self.verified(token, Some(jti)) {
             Ok(set) => told(door.attempt(|door| self.receive(door, &set, token, limits))?),
             Err(told) => told,

@@ -1,8 +1,8 @@
 //! Events that a transmitter sends by itself (RFC 8935): `POST /ssf/SOURCE`.
 
+use super::Told;
 use super::receive::{Code, Refusal};
 use super::set::SET_MAX;
-use super::Told;
 use crate::serve::{Caller, Shared, Unchanged};
 use axum::Router;
 use axum::body::Bytes;
@@ -37,7 +37,8 @@ async fn push(
     // Who holds another source's token learns nothing of this one.
     let receiver = shared.signals.get(&caller.source).filter(|_| caller.source.as_str() == source);
     let Some(receiver) = receiver else {
-        let description = format!("the token is one of `{}`, which sends no security events to this address", caller.source);
+        let description =
+            format!("the token is one of `{}`, which sends no security events to this address", caller.source);
         return refused(StatusCode::FORBIDDEN, &Refusal::new(Code::AccessDenied, description));
     };
     let no = |description: &str| refused(StatusCode::BAD_REQUEST, &Refusal::new(Code::InvalidRequest, description));

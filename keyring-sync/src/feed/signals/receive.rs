@@ -390,7 +390,14 @@ impl Task<'_, '_> {
         Ok(Deed::apply(offers, detail))
     }
 
-    fn offer(&self, number: usize, person: &PersonId, kind: &str, data: Value, said: Time) -> Result<Offer, StoreError> {
+    fn offer(
+        &self,
+        number: usize,
+        person: &PersonId,
+        kind: &str,
+        data: Value,
+        said: Time,
+    ) -> Result<Offer, StoreError> {
         let mut data = data;
         crate::report::set(&mut data, "reason", json!(format!("security event {}", shown(self.set.event_type(), 120))));
         let id = if number == 0 { self.id.clone() } else { format!("{}-{number}", self.id) };
@@ -418,4 +425,3 @@ impl Task<'_, '_> {
         })
     }
 }
-

@@ -312,7 +312,9 @@ pub(super) mod tests {
         let refused = |compact: &str| verify(compact, &keys(), &expected(), now()).unwrap_err();
         assert_eq!(refused(&format!("{}.{other}.{}", parts[0], parts[2])), BadSet::Signature);
         assert_eq!(refused(&format!("{}.{}.", parts[0], parts[1])), BadSet::Signature);
-        for odd in ["", ".", "..", "a", "a.b", "a.b.c.d", &format!("{good}="), &format!("{good} "), &good.replace('.', "\n")] {
+        for odd in
+            ["", ".", "..", "a", "a.b", "a.b.c.d", &format!("{good}="), &format!("{good} "), &good.replace('.', "\n")]
+        {
             assert!(matches!(refused(odd), BadSet::NotCompact | BadSet::Header(_)), "{odd}");
         }
         assert_eq!(refused(&"a".repeat(SET_MAX + 1)), BadSet::TooLarge);

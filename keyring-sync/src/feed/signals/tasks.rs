@@ -42,7 +42,12 @@ pub(crate) fn start(shared: &Arc<Shared>) {
 }
 
 /// Asks once; blocks. The token is read each time: it may have been changed.
-pub(crate) fn ask(receiver: &Receiver, settings: &Poll, conversation: &mut Conversation, at_once: bool) -> Result<poll::Answer, Trouble> {
+pub(crate) fn ask(
+    receiver: &Receiver,
+    settings: &Poll,
+    conversation: &mut Conversation,
+    at_once: bool,
+) -> Result<poll::Answer, Trouble> {
     let client = Client::new(receiver.settings.ca_file.as_deref(), POLL_PATIENCE).map_err(Trouble::Odd)?;
     let token = secret::read(&settings.token_file).map_err(|bad| Trouble::Odd(bad.to_string()))?;
     let body = client.post(settings.url.as_str(), &token, &conversation.request(at_once), poll::ANSWER_MAX)?;
