@@ -438,3 +438,85 @@ fn what_was_taken_is_known_after_a_restart() {
     assert_eq!(listed["signals"].as_array().unwrap().len(), 1, "{listed}");
     assert_eq!(listed["signals"][0]["outcome"], "applied");
 }
+
+/// A service that could verify nothing, or believe the wrong, does not start.
+#[test]
+fn keys_that_cannot_be_used_are_told_at_the_start() {
+    let (room, signer) = room(&Value::Null, &Value::Null, &hired("E1"));
+    for (keys, why) in [
+        (json!({"keys": [signer.rsa("weak", "w")]}).to_string(), "RSA of 1024 bits"),
+        (json!({"keys": [{"kty": "oct", "kid": "s", "k": "AAAA"}]}).to_string(), "holds a secret"),
+        (json!({"keys": [signer.rsa("rsa", "r"), signer.rsa("stranger", "r")]}).to_string(), "called `r`"),
+        ("<html>".to_owned(), "no JSON"),
+    ] {
+        room.write("idp.jwks", &keys);
+        let said = room.run(&["serve"]);
+        assert!(said.contains("sources: idp: signals.jwks_file: idp.jwks: ") && said.contains(why), "{said}");
+        assert!(said.ends_with("= 2\n"), "{said}");
+    }
+}
+
+/// A key that the operator adds to the file counts without a restart.
+#[test]
+fn a_key_file_that_was_replaced_is_read_again() {
+    let (room, signer) = room(&Value::Null, &Value::Null, &hired("E1"));
+    let service = Service::of(&room, "idp");
+    let subject = json!({"format": "email", "email": "e1@hr.example"});
+    let claims = claims(&room, "k1", "risc/account-disabled", &subject, &json!({}));
+    let header = json!({"typ": "secevent+jwt", "alg": "RS256", "kid": "new"});
+    let token = signer.token_of(&header.to_string(), &claims.to_string(), "stranger");
+    assert_eq!(push(&service, &token).json()["err"], "invalid_key");
+    let mut keys = signer.jwks();
+    keys["keys"].as_array_mut().unwrap().push(signer.rsa("stranger", "new"));
+    room.write("idp.jwks", &keys.to_string());
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    assert_eq!(push(&service, &token).status, 202);
+}
+
+/// Every kind of source may be watched for silence: a request over SCIM and a list that is taken are signs of life.
+#[test]
+fn other_sources_are_heard_too() {
+    let room = Room::new();
+    let config = room.read("keyring-sync.yaml");
+    let with = |sources: &str| {
+        let serve = "serve:\n  listen: 127.0.0.1:0\n";
+        room.write("keyring-sync.yaml", &format!("{config}{serve}sources: {sources}\n"));
+    };
+    with("{okta: {scim: {person_id: externalId}, silent_after: 1s}, hr: {csv: {file: hr.csv}, silent_after: 1d}}");
+    let service = Service::of(&room, "okta");
+    let heard = |name: &str| {
+        let known = json_of(&room, &["sources"]);
+        let source = known["sources"].as_array().unwrap().iter().find(|source| source["source"] == name).unwrap().clone();
+        (source["last_heard"].is_string(), source["degraded"] == true)
+    };
+    let begun = std::time::Instant::now();
+    while !heard("okta").1 {
+        assert!(begun.elapsed() < std::time::Duration::from_secs(10), "it is silent");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    assert_eq!(service.send("GET", "/Users?count=0", None).status, 200);
+    while !heard("okta").0 {
+        assert!(begun.elapsed() < std::time::Duration::from_secs(20), "a request is a sign of life");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    assert_eq!(heard("hr"), (false, false));
+    let now = room.now();
+    room.write("hr.csv", &format!("employee_id,status,exported_at,row_count\nE1,active,{now},1\n"));
+    let said = room.run(&["sync"]);
+    assert!(said.ends_with("= 0\n"), "{said}");
+    assert_eq!(heard("hr"), (true, false));
+
+    for (sources, why) in [
+        ("{a: {silent_after: 10ms}}", "a: silent_after must be at least 1 s"),
+        (
+            "{a: {scim: {person_id: id}, signals: {issuer: i, audience: a, jwks_file: k}}}",
+            "a: signals stand in a source of their own",
+        ),
+        ("{a: {signals: {issuer: i, audience: a}}}", "a: signals: give jwks_file"),
+        ("{a: {signals: {issuer: i, audience: a, jwks_url: 'http://idp.example/k'}}}", "use https"),
+    ] {
+        with(sources);
+        let said = room.run(&["sources"]);
+        assert!(said.contains(why) && said.ends_with("= 2\n"), "{said}");
+    }
+}
