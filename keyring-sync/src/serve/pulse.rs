@@ -16,7 +16,7 @@ use std::time::Duration;
 /// How soon silence is told.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// A crash forgets so much of a source's life; writing each request down would cost a commit each.
+/// A crash forgets at most so much of a source's life; writing each request down would cost a commit each.
 const KEEP_EVERY: Duration = Duration::from_secs(60);
 
 /// The sources that are to be heard regularly.
@@ -106,7 +106,10 @@ pub(super) async fn keep(shared: Arc<Shared>) {
                 }
                 _ => {}
             }
-            let due = |at: &Time| kept.get(source).is_none_or(|kept| at.since(*kept) > KEEP_EVERY);
+            // Often enough that a command, which reads the registry alone, does not take it for silence.
+            let allowed = shared.pulse.allowed.get(source).copied().flatten();
+            let every = allowed.map_or(KEEP_EVERY, |allowed| KEEP_EVERY.min(allowed / 2));
+            let due = |at: &Time| kept.get(source).is_none_or(|kept| at.since(*kept) > every);
             if let Some(heard) = shared.pulse.heard_by_request(source).filter(due) {
                 fresh.push((source.clone(), heard));
             }
