@@ -168,7 +168,7 @@ fn poll(context: &Context, wanted: Option<&Source>) -> Result<Report, Failure> {
             }
         }
         report.refused |= refused + kept > 0;
-        let what = |number: usize, what: &str| (number > 0).then(|| format!(", {number} {what}")).unwrap_or_default();
+        let what = |number: usize, what: &str| if number > 0 { format!(", {number} {what}") } else { String::new() };
         texts.push(format!(
             "{source}: {} taken{}{}",
             count(taken, "event"),

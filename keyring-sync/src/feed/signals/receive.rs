@@ -213,7 +213,7 @@ impl Task<'_, '_> {
         let deed = self.deed(&signal, &person, &subject)?;
         row.person = Some(person.clone());
         (row.outcome, row.detail, row.review) = (deed.outcome, deed.detail, deed.review);
-        let taken = self.take(self.new(deed.offers)?, limits)?;
+        let taken = self.take(self.not_done_yet(deed.offers)?, limits)?;
         if let Some(held) = taken.staged.first() {
             (row.outcome, row.review) = (SignalOutcome::Held, None);
             row.detail.clone_from(&held.cause);
@@ -227,7 +227,7 @@ impl Task<'_, '_> {
     }
 
     /// What two people approved since the token was held back is done already, and as of then.
-    fn new(&self, offers: Vec<Offer>) -> Result<Vec<Offer>, StoreError> {
+    fn not_done_yet(&self, offers: Vec<Offer>) -> Result<Vec<Offer>, StoreError> {
         let mut new = Vec::new();
         for offer in offers {
             if self.door.tables().event(self.source, &offer.event.id)?.is_none() {
