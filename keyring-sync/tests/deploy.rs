@@ -54,7 +54,8 @@ fn the_readme_sets_up_okta_entra_and_a_list() {
         // The service would stay.
         let commands = block.replace("keyring-sync serve\n", "");
         let commands = commands.replace("\nkeyring-sync ", &format!("\n{program} "));
-        let commands = commands.strip_prefix("keyring-sync ").map_or(commands.clone(), |rest| format!("{program} {rest}"));
+        let commands =
+            commands.strip_prefix("keyring-sync ").map_or(commands.clone(), |rest| format!("{program} {rest}"));
         let commands = commands.replace("/etc/countersign", root).replace("/var/lib/hr", root);
         let block = room.shell(&format!("set -e\n{commands}"));
         assert!(block.ends_with("= 0\n"), "{commands}\n{block}");

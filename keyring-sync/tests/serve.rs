@@ -183,7 +183,8 @@ fn systemd_is_told_when_it_is_ready_and_when_it_stops() {
 fn a_source_that_runs_wild_is_told_to_wait() {
     let room = Room::new();
     let config = room.read("keyring-sync.yaml");
-    let serve = format!("serve: {{listen: '127.0.0.1:0', requests_per_second: 1}}\nsources: {{okta: {{scim: {OWN}}}}}\n");
+    let serve =
+        format!("serve: {{listen: '127.0.0.1:0', requests_per_second: 1}}\nsources: {{okta: {{scim: {OWN}}}}}\n");
     room.write("keyring-sync.yaml", &(config + &serve));
     let service = Service::start(&room, OWN);
     let replies: Vec<_> = (0..15).map(|_| service.send("GET", "/Users", None)).collect();

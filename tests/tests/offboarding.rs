@@ -88,13 +88,13 @@ const SECRET: [u8; 32] = [7; 32];
 /// HR says so itself.
 fn webhook(service: &Service, person: &str) {
     let now = Time::from_system(SystemTime::now());
-    let body = json!({"type": "terminated", "timestamp": now, "data": {"person": person, "reason": "left"}}).to_string();
+    let body =
+        json!({"type": "terminated", "timestamp": now, "data": {"person": person, "reason": "left"}}).to_string();
     let (id, timestamp) = (format!("gone-{person}"), now.unix_seconds().to_string());
     let key = hmac::Key::new(hmac::HMAC_SHA256, &SECRET);
     let tag = hmac::sign(&key, format!("{id}.{timestamp}.{body}").as_bytes());
     let signature = format!("v1,{}", STANDARD.encode(tag));
-    let headers =
-        [("webhook-id", id.as_str()), ("webhook-timestamp", &timestamp), ("webhook-signature", &signature)];
+    let headers = [("webhook-id", id.as_str()), ("webhook-timestamp", &timestamp), ("webhook-signature", &signature)];
     let answer = service.send("POST", "/webhooks/webhook", &headers, &body).expect("an answer");
     assert_eq!(answer.status, 200, "{answer:?}");
 }
@@ -255,8 +255,7 @@ sources: {okta: {scim: {person_id: externalId}}}
                         let Some(&number) = missing.get(turn) else { return };
                         let id = format!("E{number:04}");
                         let body = json!({"userName": email(&id), "externalId": id, "active": number % 3 != 0});
-                        let headers =
-                            [("Authorization", bearer.as_str()), ("Content-Type", "application/scim+json")];
+                        let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/scim+json")];
                         match service.send("POST", "/scim/v2/Users", &headers, &body.to_string()) {
                             // 409: it was durable before the last life ended, and nobody was told.
                             Ok(answer) if matches!(answer.status, 201 | 409) => {

@@ -249,4 +249,3 @@ fn who_has_nothing_to_lose_is_neither_held_nor_counted_when_said_alone() {
     person.keys[0].retired = Some(Retired { at: at(10), reason: RetireReason::Superseded });
     assert!(has_access(&person, at(9)) && !has_access(&person, at(10)));
 }
-

@@ -181,7 +181,8 @@ mod tests {
         let (path, keyring) = (dir.path().join("registry.db"), dir.path().join("keyring"));
         let registry = Registry::create(&path, &keyring, now()).unwrap();
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-        let (writer, thread) = Writer::start(registry, Ranks::default(), Arc::default(), runtime.handle().clone()).unwrap();
+        let (writer, thread) =
+            Writer::start(registry, Ranks::default(), Arc::default(), runtime.handle().clone()).unwrap();
         // Held by another writer until all of them wait, so that they share one change.
         let mut other = Registry::open(&path, &keyring).unwrap();
         let held = other.begin(now()).unwrap();

@@ -486,7 +486,8 @@ fn other_sources_are_heard_too() {
     let service = Service::of(&room, "okta");
     let heard = |name: &str| {
         let known = json_of(&room, &["sources"]);
-        let source = known["sources"].as_array().unwrap().iter().find(|source| source["source"] == name).unwrap().clone();
+        let source =
+            known["sources"].as_array().unwrap().iter().find(|source| source["source"] == name).unwrap().clone();
         (source["last_heard"].is_string(), source["degraded"] == true)
     };
     let begun = std::time::Instant::now();
