@@ -48,11 +48,17 @@ impl Gitea {
         // Both fields are required, and must stay as they are, or the account would change its source of passwords.
         let body = json!({
             "source_id": user.get("source_id").and_then(Value::as_u64).unwrap_or(0),
-            "login_name": user.get("login_name").and_then(Value::as_str).unwrap_or(login),
+            "login_name": login_name(&user, login),
             "active": open, "prohibit_login": !open,
         });
         self.client.send(Method::PATCH, &format!("/admin/users/{}", segment(login)), Some(&body))
     }
+}
+
+/// What the account is called where its password is kept. An account of Gitea's own has none, and needs one here all the
+/// same: any does.
+fn login_name<'u>(user: &'u Value, login: &'u str) -> &'u str {
+    user.get("login_name").and_then(Value::as_str).filter(|name| !name.is_empty()).unwrap_or(login)
 }
 
 impl Forge for Gitea {
@@ -141,5 +147,21 @@ impl Forge for Gitea {
             }
         }
         Ok(Some(keys))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_is_called_as_its_source_calls_it_and_never_nothing() {
+        for (user, name) in [
+            (json!({"login_name": "uid=alice", "source_id": 7}), "uid=alice"),
+            (json!({"login_name": "", "source_id": 0}), "alice"),
+            (json!({}), "alice"),
+        ] {
+            assert_eq!(login_name(&user, "alice"), name);
+        }
     }
 }
