@@ -8,6 +8,7 @@ use super::{Receiver, Told, outcome};
 use crate::http::Trouble;
 use crate::secret;
 use crate::serve::{Ended, Shared, now};
+use countersign_policy::text::shown;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -70,7 +71,13 @@ async fn fetch(shared: Arc<Shared>, receiver: Arc<Receiver>, settings: Poll) {
             let answer = ask(&own, &poll, &mut talk, at_once);
             (talk, answer)
         });
-        let Ok((talk, answer)) = asked.await else { return };
+        // Of a fault of ours nothing is left but what is durable; the transmitter says the rest again.
+        let (talk, answer) = asked.await.unwrap_or_else(|fault| {
+            (
+                Conversation::default(),
+                Err(Trouble::Odd(format!("a fault of this program: {}", shown(&fault.to_string(), 160)))),
+            )
+        });
         conversation = talk;
         let answer = match answer {
             Ok(answer) => answer,
@@ -96,7 +103,7 @@ async fn fetch(shared: Arc<Shared>, receiver: Arc<Receiver>, settings: Poll) {
                 Told::Held(_) | Told::Later(_) | Told::Panicked => Ended::Failed,
             };
             shared.metrics.request(&receiver.source, ended, now());
-            tracing::info!(source = %receiver.source, jti = countersign_policy::text::shown(&jti, 80), ?told, "security event");
+            tracing::info!(source = %receiver.source, jti = shown(&jti, 80), ?told, "security event");
             let outcome = outcome(told);
             kept += usize::from(outcome == Outcome::Kept);
             conversation.settled(jti, outcome);
