@@ -1,6 +1,6 @@
 //! What is shipped as an example is read by the program that it is for.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-#[allow(dead_code, reason = "each test program uses its part")]
 mod common;
 
 use common::Room;
