@@ -170,6 +170,66 @@ fn the_keys_of_whom_the_source_gave_up_stay_out() {
     assert!(retired() && room.keyring().person(&"E1".parse().unwrap()).unwrap().unwrap().is_active(room.now()));
 }
 
+/// Single ends pass up to a number; the rest waits for two people, and the provider is told so until they decided.
+#[test]
+fn a_flood_waits_for_two_people_and_the_provider_asks_again() {
+    let room = Room::new();
+    let service = Service::start(&room, "{person_id: externalId}");
+    let people = 30;
+    let hired: String = (0..people)
+        .flat_map(|n| {
+            let profile = format!(r#"{{"name":"P{n}","emails":["p{n}@x.example"],"accounts":["gitea:p{n}"]}}"#);
+            [("hired", profile), ("activated", "{}".to_owned())].map(|(kind, data)| {
+                format!(r#"{{"id":"{kind}-{n}","source":"hr","person":"E{n}","type":"{kind}","data":{data}}}"#) + "\n"
+            })
+        })
+        .collect();
+    room.write("hired.jsonl", &hired);
+    assert!(room.run(&["apply", "hired.jsonl"]).ends_with("= 0\n"));
+    let user = |n: usize, active: bool| {
+        serde_json::json!({"userName": format!("p{n}@x.example"), "externalId": format!("E{n}"),
+            "displayName": format!("P{n}"), "active": active})
+    };
+    let ids: Vec<String> = (0..people)
+        .map(|n| service.send("POST", "/Users", Some(&user(n, true))).json()["id"].as_str().unwrap().to_owned())
+        .collect();
+    let off = |n: usize| service.send("PUT", &format!("/Users/{}", ids[n]), Some(&user(n, false)));
+    let active = |n: usize| {
+        let id = format!("E{n}").parse().unwrap();
+        room.keyring().person(&id).unwrap().unwrap().is_active(room.now())
+    };
+    let held = (0..people).find(|n| off(*n).status != 200).unwrap();
+    assert!(held >= 10, "ten pass by name: {held}");
+    let reply = off(held);
+    assert_eq!(reply.status, 503, "{}", reply.body);
+    assert!(reply.body.contains("two people decide") && active(held), "{}", reply.body);
+    let read = service.send("GET", &format!("/Users/{}", ids[held]), None).json();
+    assert_eq!(read["active"], true, "nothing is told that does not hold");
+
+    let listed = room.run(&["staged", "list", "--format", "json"]);
+    let batch = listed.split("\"batch\":").nth(1).unwrap().split('"').nth(1).unwrap().to_owned();
+    assert_eq!(listed.matches("\"batch\":").count(), 1, "what is repeated is staged once: {listed}");
+    for name in ["alice", "bob"] {
+        assert!(room.run(&["staged", "approve", &batch, "--as", name]).ends_with("= 0\n"));
+    }
+    assert!(!active(held));
+    assert_eq!(off(held).status, 200);
+    assert!(!active(held));
+
+    // Approved, and taken back before the provider asked again: it is said anew, not taken for done.
+    assert_eq!(off(held + 1).status, 503);
+    let listed = room.run(&["staged", "list", "--format", "json"]);
+    let batch = listed.split("\"batch\":").nth(1).unwrap().split('"').nth(1).unwrap().to_owned();
+    for name in ["alice", "bob"] {
+        assert!(room.run(&["staged", "approve", &batch, "--as", name]).ends_with("= 0\n"));
+    }
+    let event = format!("scim-{}-2-suspended", ids[held + 1]);
+    assert!(room.run(&["undo", &event]).ends_with("= 0\n") && active(held + 1));
+    let again = off(held + 1);
+    assert_eq!((again.status, active(held + 1)), (503, true), "{}", again.body);
+    assert!(again.body.contains("two people decide"), "{}", again.body);
+}
+
 /// HR's word outlives the identity provider's.
 #[test]
 fn nobody_whom_hr_ended_comes_back_over_scim() {

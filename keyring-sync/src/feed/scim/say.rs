@@ -6,9 +6,10 @@ use super::schema::Schemas;
 use crate::door::{Door, Refused};
 use crate::event::{Event, Profile};
 use crate::intake::Said;
-use countersign_policy::id::{Email, PersonId, Source};
+use countersign_policy::id::{Email, EventId, PersonId, Source};
 use countersign_policy::keyring::{Held, Person};
 use countersign_policy::time::Time;
+use countersign_registry::StoreError;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -44,7 +45,19 @@ impl Task<'_, '_> {
         Ok(heard)
     }
 
-    /// Says one thing of a person. What was approved since it was held back is heard already.
+    /// `name`, or with a number that no event has yet.
+    fn free_id(&self, name: &str) -> Result<EventId, StoreError> {
+        let id = |name: &str| EventId::new(name).map_err(|error| StoreError::Damaged(error.to_string()));
+        let (mut free, mut times) = (id(name)?, 1);
+        while self.door.tables().event(self.source, &free)?.is_some() {
+            times += 1;
+            free = id(&format!("{name}-said-{times}"))?;
+        }
+        Ok(free)
+    }
+
+    /// Says one thing of a person. What was held back is said again under its own id, which finds it waiting. Once it
+    /// was approved, and perhaps taken back since, it is said anew.
     pub fn say(
         &mut self,
         person: &PersonId,
@@ -54,17 +67,13 @@ impl Task<'_, '_> {
         cause: Cause<'_>,
         heard: Time,
     ) -> Result<(), Refused> {
-        let id = format!("scim-{}-{}-{kind}{about}", cause.resource, cause.version);
+        let id = self.free_id(&format!("scim-{}-{}-{kind}{about}", cause.resource, cause.version))?;
         let line = json!({
             "id": id, "source": self.source, "person": person, "type": kind,
             "effective_at": heard, "asserted_at": heard, "data": data,
         });
-        let event = Event::parse(&line.to_string(), heard).map_err(|error| {
-            Refused::Store(countersign_registry::StoreError::Damaged(format!("event {id} of our own: {error}")))
-        })?;
-        if self.door.tables().event(self.source, &event.id)?.is_some() {
-            return Ok(());
-        }
+        let event = Event::parse(&line.to_string(), heard)
+            .map_err(|error| Refused::Store(StoreError::Damaged(format!("event {id} of our own: {error}"))))?;
         self.said.admit(self.door, event)?;
         Ok(())
     }
