@@ -205,7 +205,7 @@ impl Answer {
             200..=299 => Ok(self),
             300..=399 => Err(Trouble::odd(format!("it answered {}: the configured url is not its own", self.status))),
             401 | 403 => Err(Trouble::odd(format!(
-                "it answered {}: the token is not an administrator's, or lacks a scope: {words}",
+                "it answered {}: the token is not good here, or may not do this (a forge wants an administrator's): {words}",
                 self.status
             ))),
             // A forge that is overloaded or starting says no more about the next call.

@@ -96,7 +96,10 @@ const MOODS: &[(Mood, &str)] = &[
     (Mood::Lies, "account: NOT CUT: it answered that all is done, but there is still a login"),
     (Mood::Lies, "ssh-keys: NOT CUT: it answered that all is done, but there is still 2 SSH keys"),
     (Mood::Away, "NOT CUT: it answered 503: starting\\u{1b}[31m; 1 attempt"),
-    (Mood::Forbids, "it answered 403: the token is not an administrator's, or lacks a scope"),
+    (
+        Mood::Forbids,
+        "it answered 403: the token is not good here, or may not do this (a forge wants an administrator's)",
+    ),
     (Mood::Floods, "NOT CUT: "),
 ];
 
