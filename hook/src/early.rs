@@ -2,20 +2,16 @@
 
 use crate::git::objects::Objects;
 use crate::git::{GitEnvironment, GitError, Repository};
-use crate::judge::ahead;
-use crate::judge::facts::Facts;
-use crate::judge::hands::Hands;
+use crate::judge::ahead::{self, Ahead};
 use crate::ledger::Ledger;
 use crate::progress::Progress;
 use crate::push::{InputError, RefUpdate};
 use crate::site::{Site, Unfit};
 use crate::x509::Helper;
-use countersign_policy::id::ObjectFormat;
 use countersign_policy::judge::Ground;
 use countersign_policy::time::Time;
 use countersign_registry::PublishedKeyring;
 use std::path::Path;
-use std::sync::OnceLock;
 use std::thread::Builder;
 
 pub struct Early {
@@ -25,7 +21,7 @@ pub struct Early {
     pub objects: Option<Result<Objects, GitError>>,
     /// With what was examined by it. `None`: there was nothing to examine, or it could not be read and is to be tried
     /// again where that is reported.
-    pub keyring: Option<(PublishedKeyring, Facts)>,
+    pub keyring: Option<(PublishedKeyring, Ahead)>,
 }
 
 /// Where and when the push is.
@@ -39,59 +35,35 @@ pub struct Given<'a> {
     pub progress: &'a Progress,
 }
 
-/// What commits are examined by.
-type Basis = OnceLock<(PublishedKeyring, ObjectFormat)>;
-
 type Updates<'a> = &'a (dyn Fn() -> Result<Vec<RefUpdate>, InputError> + Sync);
 
-/// Opens the ledger, which takes longest, on this thread, reads all else beside it, and then helps to examine.
+/// Opens the ledger, which takes longest, on this thread, and reads all else beside it.
 pub fn read(given: Given<'_>, updates: Updates<'_>) -> (Early, Result<Ledger, Unfit>) {
-    let basis = Basis::new();
-    let hands = Hands::new(1);
-    let help = hands.help();
-    let early = |hands| Early::read(given, updates, hands, &basis);
-    let (mut early, mut ahead, helped, ledger) = std::thread::scope(|scope| {
-        let beside = Builder::new().name("early".to_owned()).spawn_scoped(scope, move || early(hands));
+    std::thread::scope(|scope| {
+        let beside = Builder::new().name("early".to_owned()).spawn_scoped(scope, move || Early::read(given, updates));
         let ledger = given.site.ledger().map(Ledger::in_a_hurry);
-        let (early, ahead, helped) = match beside {
-            Ok(beside) => {
-                let helped = help.examine(given.progress, || given.ground(&basis));
-                let (early, ahead) = beside.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-                (early, ahead, helped)
-            }
-            Err(_) => {
-                let (early, ahead) = early(Hands::new(0));
-                (early, ahead, Vec::new())
-            }
+        let early = match beside {
+            Ok(beside) => beside.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            Err(_) => Early::read(given, updates),
         };
-        (early, ahead, helped, ledger)
-    });
-    ahead.extend(helped);
-    early.keyring = basis.into_inner().map(|(keyring, _)| (keyring, ahead));
-    (early, ledger)
-}
-
-impl<'a> Given<'a> {
-    fn ground(&self, basis: &'a Basis) -> Option<Ground<'a>> {
-        let (keyring, format) = basis.get()?;
-        Some(Ground { policy: &self.site.policy, keyring, x509: self.x509, now: self.received_at, format: *format })
-    }
+        (early, ledger)
+    })
 }
 
 impl Early {
-    /// All but the keyring, and what was examined here.
-    fn read(given: Given<'_>, updates: Updates<'_>, hands: Hands, basis: &Basis) -> (Early, Facts) {
+    fn read(given: Given<'_>, updates: Updates<'_>) -> Early {
         let updates = updates();
         let repository = Repository::from_hook(given.environment, given.cwd);
         let objects = repository.as_ref().ok().map(Objects::open);
-        let mut ahead = Facts::default();
+        let mut keyring = None;
         if let (Ok(repository), Some(Ok(objects)), Ok(updates)) = (&repository, &objects, &updates)
-            && let Ok(keyring) = given.site.keyring()
-            && basis.set((keyring, repository.format)).is_ok()
-            && let Some(ground) = given.ground(basis)
+            && let Ok(published) = given.site.keyring()
         {
-            ahead = ahead::examine(&ground, objects, updates, given.progress, hands);
+            let Given { site, received_at: now, x509, progress, .. } = given;
+            let ground = Ground { policy: &site.policy, keyring: &published, x509, now, format: repository.format };
+            let ahead = ahead::examine(&ground, objects, updates, progress);
+            keyring = Some((published, ahead));
         }
-        (Early { updates, repository, objects, keyring: None }, ahead)
+        Early { updates, repository, objects, keyring }
     }
 }

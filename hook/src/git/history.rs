@@ -166,9 +166,19 @@ impl Walk<'_> {
     }
 }
 
-/// Parents of commits that were read during this push, for a push in which several refs bring in the same ones.
+/// Parents of commits that were read and handed over already: neither is done again.
 #[derive(Debug, Default)]
-pub struct Parents(HashMap<ObjectId, Vec<ObjectId>>);
+pub struct Parents {
+    known: HashMap<ObjectId, Vec<ObjectId>>,
+    /// Where several refs bring in the same commits, all that are read are kept.
+    pub keep_all: bool,
+}
+
+impl Parents {
+    pub fn keep(&mut self, id: ObjectId, parents: Vec<ObjectId>) {
+        self.known.insert(id, parents);
+    }
+}
 
 /// Walks from `new` down to what `trust` vouches for or the `old` tips reach. Each commit that may have to be
 /// judged is handed to `meet` at once, so that judging can go on beside the walk; some of them may turn out to be
@@ -179,7 +189,7 @@ pub fn new_commits<T: Trust>(
     old: &[ObjectId],
     trust: &mut T,
     bounds: Bounds,
-    mut parents: Option<&mut Parents>,
+    parents: &mut Parents,
     meet: &mut dyn FnMut(ObjectId, Met<'_>),
 ) -> Result<Option<NewHistory>, WalkError<T::Error>> {
     let mut walk = Walk { objects, format, bounds, flags: HashMap::new(), queue: BinaryHeap::new(), open: 0, steps: 0 };
@@ -200,7 +210,7 @@ pub fn new_commits<T: Trust>(
                 if !history.take(id, bounds) {
                     return Ok(None);
                 }
-                visit(&walk, id, parents.as_deref_mut(), meet)?;
+                visit(&walk, id, parents, meet)?;
             } else if trust.vouches(&id).map_err(WalkError::Trust)? {
                 history.by_others = true;
             } else {
@@ -210,7 +220,7 @@ pub fn new_commits<T: Trust>(
             if !history.take(id, bounds) {
                 return Ok(None);
             }
-            for parent in visit(&walk, id, parents.as_deref_mut(), meet)? {
+            for parent in visit(&walk, id, parents, meet)? {
                 if seen.insert(parent) {
                     queue.push_back(parent);
                 }
@@ -230,7 +240,7 @@ pub fn new_commits<T: Trust>(
             if !history.take(id, bounds) {
                 return Ok(None);
             }
-            visit(&walk, id, parents.as_deref_mut(), meet)?;
+            visit(&walk, id, parents, meet)?;
         }
     }
     Ok(Some(history))
@@ -303,14 +313,14 @@ fn settle<T: Trust>(
     Ok(wanted)
 }
 
-/// Hands the commit to `meet` and gives its parents. One that was met for another ref is not read again.
+/// Hands the commit to `meet` and gives its parents, unless they are known.
 fn visit(
     walk: &Walk<'_>,
     id: ObjectId,
-    known: Option<&mut Parents>,
+    known: &mut Parents,
     meet: &mut dyn FnMut(ObjectId, Met<'_>),
 ) -> Result<Vec<ObjectId>, GitError> {
-    if let Some(parents) = known.as_ref().and_then(|known| known.0.get(&id)) {
+    if let Some(parents) = known.known.get(&id) {
         return Ok(parents.clone());
     }
     let mut parents = Vec::new();
@@ -324,8 +334,8 @@ fn visit(
         Found::NotACommit(kind) => meet(id, Met::NotACommit(kind)),
         Found::TooLarge(size) => meet(id, Met::TooLarge(size)),
     }
-    if let Some(known) = known {
-        known.0.insert(id, parents.clone());
+    if known.keep_all {
+        known.keep(id, parents.clone());
     }
     Ok(parents)
 }

@@ -50,9 +50,8 @@ pub struct Examiner<'scope, 'env: 'scope> {
     before: &'env Facts,
     known: HashMap<ObjectId, Option<Examined>>,
     batch: Batch,
-    hands: Hands,
-    /// Started when there is enough to do.
-    threads: Option<Vec<ScopedJoinHandle<'scope, Done>>>,
+    /// With their threads; once there is enough to do.
+    hands: Option<(Hands, Vec<ScopedJoinHandle<'scope, Done>>)>,
     worker: Worker<'env>,
     done: Done,
 }
@@ -68,7 +67,6 @@ impl<'scope, 'env> Examiner<'scope, 'env> {
         scope: &'scope Scope<'scope, 'env>,
         (ground, progress): (&'env Ground<'env>, &'env Progress),
         before: &'env Facts,
-        hands: Hands,
     ) -> Self {
         Examiner {
             scope,
@@ -77,8 +75,7 @@ impl<'scope, 'env> Examiner<'scope, 'env> {
             before,
             known: HashMap::new(),
             batch: Batch::default(),
-            hands,
-            threads: None,
+            hands: None,
             worker: Worker::new(ground),
             done: Vec::new(),
         }
@@ -115,8 +112,11 @@ impl<'scope, 'env> Examiner<'scope, 'env> {
     fn hand_over(&mut self) {
         let batch = std::mem::replace(&mut self.batch, Batch::with_room());
         let Examiner { scope, ground, progress, .. } = *self;
-        let hands = &self.hands;
-        self.threads.get_or_insert_with(|| hands.start(scope, ground, progress));
+        let (hands, _) = self.hands.get_or_insert_with(|| {
+            let hands = Hands::new();
+            let threads = hands.start(scope, ground, progress);
+            (hands, threads)
+        });
         hands.take(batch, &mut self.worker, progress, &mut self.done);
     }
 
@@ -124,9 +124,13 @@ impl<'scope, 'env> Examiner<'scope, 'env> {
     pub fn finish(mut self) -> Facts {
         let mut facts: HashMap<ObjectId, Examined> = HashMap::with_capacity(self.known.len());
         self.worker.examine(&[self.batch], self.progress, &mut self.done);
-        self.hands.finish(&mut self.worker, self.progress, &mut self.done);
+        let mut threads = Vec::new();
+        if let Some((hands, started)) = self.hands {
+            hands.finish(&mut self.worker, self.progress, &mut self.done);
+            threads = started;
+        }
         facts.extend(self.done);
-        for thread in self.threads.into_iter().flatten() {
+        for thread in threads {
             match thread.join() {
                 Ok(done) => facts.extend(done),
                 Err(panic) => std::panic::resume_unwind(panic),

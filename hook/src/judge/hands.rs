@@ -1,7 +1,4 @@
-//! All cores examine commits: threads of their own, and whoever else of the push has time.
-//!
-//! A kernel moves a waiting thread to an idle core only after milliseconds, which is as long as a small push takes. So
-//! nobody who could examine waits for others who do.
+//! All cores examine commits: threads of their own, and the walk where it is ahead of them.
 
 use super::batch::Batch;
 use super::worker::{Done, Worker};
@@ -12,11 +9,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, Scope, ScopedJoinHandle};
 
 /// Batches that wait. The walk is faster than those who examine, and what signatures checked together come from is
-/// what waits: two take up to 25 batches each as long as the walk goes on.
-const WAITING: usize = 48;
+/// what waits: two take up to 64 batches each as long as the walk goes on, beside which what is once for all of them
+/// costs a twentieth. Memory for it is had anyway, in smaller pieces.
+const WAITING: usize = 128;
 
 /// Bytes that wait, and that one takes at once: commits may have a megabyte each. Of the usual size, as many batches as
-/// may wait have one together.
+/// may wait have three together.
 const WAITING_BYTES: usize = 8 * 1024 * 1024;
 const SHARE_BYTES: usize = 2 * 1024 * 1024;
 
@@ -26,7 +24,7 @@ const THREADS_MAX: usize = 16;
 /// Where the walk hands over what it meets.
 pub struct Hands {
     queue: Arc<Queue>,
-    /// Those of our own beside the walk and others who help.
+    /// Beside the walk.
     threads: usize,
 }
 
@@ -44,14 +42,10 @@ impl Drop for Hands {
 }
 
 impl Hands {
-    /// One for each core: the walk itself, `helpers` who will call [`Help::examine`], the others threads.
-    pub fn new(helpers: usize) -> Self {
+    /// One for each core: the walk itself and threads.
+    pub fn new() -> Self {
         let count = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
-        Hands { queue: Arc::new(Queue::for_hands(count)), threads: count.saturating_sub(1 + helpers) }
-    }
-
-    pub fn help(&self) -> Help {
-        Help(self.queue.clone())
+        Hands { queue: Arc::new(Queue::for_hands(count)), threads: count.saturating_sub(1) }
     }
 
     /// Where a thread cannot be had, the others do its work.
@@ -62,8 +56,8 @@ impl Hands {
         progress: &'env Progress,
     ) -> Vec<ScopedJoinHandle<'scope, Done>> {
         let started = (0..self.threads).map(|_| {
-            let help = self.help();
-            Builder::new().spawn_scoped(scope, move || help.examine_on(ground, progress, None))
+            let queue = self.queue.clone();
+            Builder::new().spawn_scoped(scope, move || queue.examine(ground, progress))
         });
         started.filter_map(Result::ok).collect()
     }
@@ -88,35 +82,6 @@ impl Hands {
     }
 }
 
-/// For a thread of the push that has nothing else to do.
-pub struct Help(Arc<Queue>);
-
-impl std::fmt::Debug for Help {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Help")
-    }
-}
-
-impl Help {
-    /// Examines until there is no more. `ground` is asked once there is something.
-    pub fn examine<'a>(self, progress: &Progress, ground: impl FnOnce() -> Option<Ground<'a>>) -> Done {
-        let Some(first) = self.0.share() else { return Vec::new() };
-        let Some(ground) = ground() else { return Vec::new() };
-        self.examine_on(&ground, progress, Some(first))
-    }
-
-    fn examine_on(self, ground: &Ground<'_>, progress: &Progress, first: Option<Vec<Batch>>) -> Done {
-        let mut worker = Worker::new(ground);
-        let mut done = Vec::new();
-        let mut next = first.or_else(|| self.0.share());
-        while let Some(share) = next {
-            worker.examine(&share, progress, &mut done);
-            next = self.0.share();
-        }
-        done
-    }
-}
-
 /// What the walk has handed over and nobody has taken.
 struct Queue {
     waiting: Mutex<Waiting>,
@@ -135,6 +100,16 @@ struct Waiting {
 impl Queue {
     fn for_hands(hands: usize) -> Self {
         Queue { waiting: Mutex::default(), changed: Condvar::new(), hands }
+    }
+
+    /// Examines until there is no more.
+    fn examine(&self, ground: &Ground<'_>, progress: &Progress) -> Done {
+        let mut worker = Worker::new(ground);
+        let mut done = Vec::new();
+        while let Some(share) = self.share() {
+            worker.examine(&share, progress, &mut done);
+        }
+        done
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -226,13 +201,13 @@ mod tests {
 
     #[test]
     fn whoever_waits_is_told_that_there_is_no_more() {
-        let hands = Hands::new(1);
-        let help = hands.help();
-        let waiting = std::thread::spawn(move || help.0.share().map(|share| share.len()));
+        let hands = Hands::new();
+        let queue = hands.queue.clone();
+        let waiting = std::thread::spawn(move || queue.share().map(|share| share.len()));
         assert!(hands.queue.put(batch(10)).is_ok());
         assert_eq!(waiting.join().unwrap(), Some(1));
-        let help = hands.help();
-        let waiting = std::thread::spawn(move || help.0.share().map(|share| share.len()));
+        let queue = hands.queue.clone();
+        let waiting = std::thread::spawn(move || queue.share().map(|share| share.len()));
         drop(hands);
         assert_eq!(waiting.join().unwrap(), None);
     }

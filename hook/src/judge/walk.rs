@@ -1,7 +1,6 @@
 //! The commits that one update brings in: walked, examined, judged where they are to go, and put on record.
 
 use super::facts::{Examiner, Facts};
-use super::hands::Hands;
 use super::refs::RefRules;
 use super::trust::LedgerTrust;
 use super::{Case, JudgeError, Judgement, Shared, carry, walk_error};
@@ -56,20 +55,19 @@ impl Case<'_> {
         judgement: &mut Judgement,
     ) -> Result<Walked, JudgeError> {
         let mut trust = LedgerTrust::new(self, rules, level, places)?;
-        let several = shared.several;
         let Shared { facts, parents, passed, packed, .. } = &mut *shared;
         if *packed > PACKED_MAX {
             trust.passed = passed.get(&level.number());
         }
         let (walked, more) = std::thread::scope(|scope| {
-            let mut examiner = Examiner::new(scope, (&self.ground, self.progress), facts, Hands::new(0));
+            let mut examiner = Examiner::new(scope, (&self.ground, self.progress), facts);
             let history = new_commits(
                 (self.objects, self.repository.format),
                 &[new],
                 old,
                 &mut trust,
                 self.bounds(),
-                several.then_some(parents),
+                parents,
                 &mut |id, met| examiner.meet(id, met),
             );
             (history, examiner.finish())

@@ -114,7 +114,7 @@ fn key(name: &str) -> Key {
     let material = Material::Ssh(SshKey {
         algorithm: "ssh-ed25519".to_owned(),
         blob: vec![],
-        verify: VerifyKey::Ed25519 { point: vec![] },
+        verify: VerifyKey::Ed25519 { point: vec![], torsion_free: false },
         application: None,
     });
     Key {

@@ -82,7 +82,7 @@ fn materials() -> BTreeMap<Fingerprint, Material> {
     let material = Material::Ssh(SshKey {
         algorithm: "ssh-ed25519".to_owned(),
         blob: vec![],
-        verify: VerifyKey::Ed25519 { point: vec![] },
+        verify: VerifyKey::Ed25519 { point: vec![], torsion_free: false },
         application: None,
     });
     ["SHA256:a", "SHA256:b", "SHA256:c"].map(|text| (Fingerprint::new(text).unwrap(), material.clone())).into()

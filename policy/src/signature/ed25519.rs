@@ -5,34 +5,36 @@
 //! whose order divides 8, its torsion. Keys with torsion are not taken here; then `s·B − k·A` has none, and a
 //! signature is good exactly when `R` has none either and agrees in the group of prime order.
 //!
-//! Each signature gets 128 random bits. Bit `j` says whether its `R` is in the sum `S[j]`. The batch holds when
+//! Each signature gets 96 random bits. Bit `j` says whether its `R` is in the sum `S[j]`. The batch holds when
 //! - the first [`TORSION_SUMS`] sums have no torsion, which is tested exactly, and
 //! - `Σ 2^j·S[j]`, which is `Σ z·R` with the bits read as numbers `z`, equals `Σ z·s·B − Σ z·k·A`.
 //!
 //! A batch of good signatures always holds. With a bad one among them there are two cases. Some disagree in the group
-//! of prime order: whatever the others' numbers are, at most one value in 2^128 of one such `z` lets the equation hold.
+//! of prime order: whatever the others' numbers are, at most one value in 2^96 of one such `z` lets the equation hold.
 //! Or all agree there and some `R` has torsion: of the two values of its bit, at most one leaves `S[j]` without, so
 //! that all sums are free of it at most once in 2^32.
 //!
 //! Who wants to profit from the second case needs the secret key, since all but the torsion is a signature, and wins
 //! that a malformed signature of his own is taken. Each try is a push that is refused with his name on it.
 
-use super::primitive::Hash;
+use super::primitive::{Hash, VerifyKey};
 use curve25519_dalek::constants::ED25519_BASEPOINT_POINT;
 use curve25519_dalek::edwards::{CompressedEdwardsY, EdwardsPoint};
 use curve25519_dalek::scalar::Scalar;
 use curve25519_dalek::traits::{Identity, IsIdentity, VartimeMultiscalarMul};
 use std::collections::HashMap;
 
-/// Bits of a signature's random number, and thereby sums of a batch.
-const SUMS: usize = 128;
+/// Bits of a signature's random number, and thereby sums of a batch. They are drawn anew for each batch, once the
+/// signatures are there, so that nobody can search for them: a forger must meet them by chance, one push for each try. In
+/// a century a server takes 2^40 pushes.
+pub(super) const SUMS: usize = 96;
 
 /// Sums that are tested for torsion. Each test costs two thirds of a signature. A try costs a push, of which a server
 /// takes some hundred a second: 2^32 of them take months, and win nothing of worth.
 const TORSION_SUMS: usize = 32;
 
 /// Signatures whose sums are all worked out beforehand, so that each of the [`SUMS`] takes one addition for all of them:
-/// 32 sums of five points are made 128 times. Four and six are as fast.
+/// 32 sums of five points are used 96 times. Four and six are as fast.
 const GROUP: usize = 5;
 
 /// Below this a batch costs more than its signatures one by one: the sums' tests cost as much as 25 of them, the keys
@@ -58,11 +60,12 @@ impl Keys {
         }
     }
 
-    pub fn place(&mut self, key: &[u8; 32]) -> Option<usize> {
+    /// `torsion_free`: that is known already.
+    pub fn place(&mut self, key: &[u8; 32], torsion_free: bool) -> Option<usize> {
         if let Some(known) = self.places.get(key) {
             return *known;
         }
-        let point = decoded(key).filter(is_torsion_free);
+        let point = decoded(key).filter(|point| torsion_free || is_torsion_free(point));
         let place = point.map(|point| {
             self.points.push(point);
             self.points.len() - 1
@@ -95,14 +98,15 @@ impl Batch {
     }
 
     /// Takes a signature that is formed as it should be. Any other is `false`, and not in the batch.
-    pub fn take(&mut self, key: &[u8], message: &[u8], signature: &[u8; 64]) -> bool {
+    pub fn take(&mut self, key: &VerifyKey, message: &[u8], signature: &[u8; 64]) -> bool {
         self.equation(key, message, signature).map(|equation| self.equations.push(equation)).is_some()
     }
 
-    fn equation(&mut self, key: &[u8], message: &[u8], signature: &[u8; 64]) -> Option<Equation> {
+    fn equation(&mut self, key: &VerifyKey, message: &[u8], signature: &[u8; 64]) -> Option<Equation> {
+        let VerifyKey::Ed25519 { point: key, torsion_free } = key else { return None };
         let (r, s) = signature.split_first_chunk::<32>()?;
         let s = Option::from(Scalar::from_canonical_bytes(s.try_into().ok()?))?;
-        let place = self.keys.place(key.try_into().ok()?)?;
+        let place = self.keys.place(key.as_slice().try_into().ok()?, *torsion_free)?;
         let k = Hash::Sha512.of([r.as_slice(), key, message]);
         let k = Scalar::from_bytes_mod_order_wide(k.as_ref().try_into().ok()?);
         Some(Equation { key: place, r: decoded(r)?, s, k })
@@ -183,10 +187,11 @@ impl Random {
         Random { seed, block: 0, numbers: Vec::new() }
     }
 
+    /// Of [`SUMS`] bits.
     pub fn number(&mut self) -> u128 {
         loop {
             if let Some(number) = self.numbers.pop() {
-                return number;
+                return number >> (u128::BITS as usize - SUMS);
             }
             self.block += 1;
             let block = Hash::Sha512.of([self.seed.as_slice(), &self.block.to_le_bytes()]);
@@ -200,6 +205,11 @@ impl Random {
 pub(super) fn decoded(bytes: &[u8; 32]) -> Option<EdwardsPoint> {
     let point = CompressedEdwardsY(*bytes).decompress()?;
     super::primitive::is_canonical_ed25519(bytes).then_some(point)
+}
+
+/// False for what is no point.
+pub(super) fn is_key_torsion_free(key: &[u8]) -> bool {
+    key.try_into().ok().and_then(decoded).is_some_and(|point| is_torsion_free(&point))
 }
 
 /// Exactly: whether `L` times the point is nothing. `-1` is `L − 1` as a number, and taken as such.

@@ -49,7 +49,7 @@ pub fn register(line: &str) -> Result<Registration, Refusal> {
     };
     let blob = STANDARD.decode(encoded).map_err(|_| Refusal::new("SSH key is not base64"))?;
     let key = plain_key(kind, &blob).map_err(|Garbled| Refusal::new("SSH key is garbled"))?;
-    let verify = key.compile().map_err(Refusal::new)?;
+    let verify = key.compile().map_err(Refusal::new)?.registered();
     let fingerprint = fingerprint(&blob).ok_or_else(|| Refusal::new("SSH key has no fingerprint"))?;
     read_alike(line, &blob, &fingerprint)?;
     let source = format!("{name} {}", STANDARD.encode(&blob)).into_bytes();

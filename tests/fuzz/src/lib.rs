@@ -191,7 +191,7 @@ fn bare_openpgp_key() -> Key {
         fingerprint: fingerprint.clone(),
         key_id: hex(&OPENPGP_KEY_ID),
         algorithm: "Ed25519".to_owned(),
-        verify: VerifyKey::Ed25519 { point: pair(1).public_key().as_ref().to_vec() },
+        verify: VerifyKey::Ed25519 { point: pair(1).public_key().as_ref().to_vec(), torsion_free: true },
         for_signing: true,
         meant_for_signing: true,
         created: Time::MIN,

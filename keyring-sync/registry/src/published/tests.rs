@@ -43,7 +43,7 @@ fn person(id: u32, version: u32) -> Person {
             material: Material::Ssh(SshKey {
                 algorithm: "ssh-ed25519".to_owned(),
                 blob: vec![7; 51],
-                verify: VerifyKey::Ed25519 { point: vec![7; 32] },
+                verify: VerifyKey::Ed25519 { point: vec![7; 32], torsion_free: false },
                 application: None,
             }),
         }],

@@ -49,7 +49,7 @@ fn material() -> Material {
     Material::Ssh(SshKey {
         algorithm: "ssh-ed25519".to_owned(),
         blob: vec![1; 51],
-        verify: VerifyKey::Ed25519 { point: vec![1; 32] },
+        verify: VerifyKey::Ed25519 { point: vec![1; 32], torsion_free: false },
         application: None,
     })
 }

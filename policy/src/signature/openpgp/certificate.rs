@@ -410,7 +410,7 @@ fn usable(key: &AnyKey) -> Result<VerifyKey, Why> {
         PublicKey::ElGamal { .. } => Err("ElGamal keys cannot sign".to_owned()),
         _ => return Err(foreign()),
     };
-    found.map_err(Why::Weak)
+    found.map(VerifyKey::registered).map_err(Why::Weak)
 }
 
 /// `RSA 3072`, `Ed25519`, `P-256`; the registry's name where the key cannot be used.

@@ -1,7 +1,7 @@
 //! A batch takes exactly the signatures that are taken one by one. Whoever has the secret key can make every kind that
 //! the two might see differently; these are made here.
 
-use crate::signature::ed25519::{BATCH_LEAST, Batch, Keys, Random, decoded, is_torsion_free};
+use crate::signature::ed25519::{BATCH_LEAST, Batch, Keys, Random, SUMS, decoded, is_torsion_free};
 use crate::signature::primitive::{Hash, Numbers, Signed, VerifyKey};
 use crate::signature::together::{Checks, Together};
 use curve25519_dalek::constants::{ED25519_BASEPOINT_POINT as B, EIGHT_TORSION};
@@ -67,9 +67,15 @@ struct Made {
 }
 
 impl Made {
+    /// As registration leaves it.
+    fn verify_key(&self) -> VerifyKey {
+        VerifyKey::Ed25519 { point: self.key.to_vec(), torsion_free: false }.registered()
+    }
+
     fn verify(&self, checks: Checks<'_>) -> bool {
-        let key = VerifyKey::Ed25519 { point: self.key.to_vec() };
-        checks.verify(&key, Hash::Sha512, Signed::Message(MESSAGE), &Numbers::Ed25519(&self.signature)).is_ok()
+        checks
+            .verify(&self.verify_key(), Hash::Sha512, Signed::Message(MESSAGE), &Numbers::Ed25519(&self.signature))
+            .is_ok()
     }
 
     fn alone(&self) -> bool {
@@ -97,7 +103,7 @@ fn seed(n: u64) -> [u8; 32] {
 fn holds(made: &[Made], seed_of: u64) -> bool {
     let mut batch = Batch::default();
     batch.begin();
-    made.iter().all(|made| batch.take(&made.key, MESSAGE, &made.signature))
+    made.iter().all(|made| batch.take(&made.verify_key(), MESSAGE, &made.signature))
         && batch.holds(&mut Random::new(seed(seed_of)))
 }
 
@@ -299,7 +305,8 @@ fn each_signature_has_a_number_of_its_own_that_only_the_seed_tells() {
     };
     assert_eq!(numbers(1), numbers(1));
     let mut all = [numbers(1), numbers(2)].concat();
-    for bit in 0..128 {
+    assert!(all.iter().all(|number| number >> SUMS == 0));
+    for bit in 0..SUMS {
         let ones = all.iter().filter(|number| *number >> bit & 1 == 1).count();
         assert!((850..1150).contains(&ones), "bit {bit}: {ones}");
     }
@@ -312,12 +319,42 @@ fn each_signature_has_a_number_of_its_own_that_only_the_seed_tells() {
 fn a_key_is_looked_at_once_and_many_keys_are_forgotten() {
     let mut keys = Keys::default();
     let (good, torsion) = (Pair::new(1).key, Pair::with(1, 3).key);
-    assert_eq!((keys.place(&good), keys.place(&torsion), keys.place(&[2; 32])), (Some(0), None, None));
-    assert_eq!((keys.place(&Pair::new(2).key), keys.place(&good), keys.place(&torsion)), (Some(1), Some(0), None));
+    assert_eq!(
+        (keys.place(&good, false), keys.place(&torsion, false), keys.place(&[2; 32], false)),
+        (Some(0), None, None)
+    );
+    assert_eq!(
+        (keys.place(&Pair::new(2).key, false), keys.place(&good, false), keys.place(&torsion, false)),
+        (Some(1), Some(0), None)
+    );
     keys.tidy(4);
-    assert_eq!(keys.place(&Pair::new(2).key), Some(1));
+    assert_eq!(keys.place(&Pair::new(2).key, false), Some(1));
     keys.tidy(3);
-    assert_eq!(keys.place(&Pair::new(2).key), Some(0));
+    assert_eq!(keys.place(&Pair::new(2).key, false), Some(0));
+}
+
+#[test]
+fn registration_says_of_each_key_whether_it_has_torsion() {
+    let says = |key: &[u8; 32]| match VerifyKey::ed25519(key).unwrap().registered() {
+        VerifyKey::Ed25519 { point, torsion_free } => {
+            assert_eq!(point, key);
+            torsion_free
+        }
+        other => panic!("{other:?}"),
+    };
+    for n in 0..8 {
+        assert!(says(&Pair::new(n).key));
+        assert_eq!(says(&Pair::with(n, n as usize).key), n == 0, "{n}");
+    }
+    let no_point = VerifyKey::Ed25519 { point: vec![2; 32], torsion_free: true }.registered();
+    assert!(matches!(no_point, VerifyKey::Ed25519 { torsion_free: false, .. }), "a point that is none has no group");
+}
+
+/// What a registry says that was written before it said so.
+#[test]
+fn a_key_of_which_nothing_is_said_is_looked_at() {
+    let key: VerifyKey = serde_json::from_str(r#"{"type":"ed25519","point":"AAAA"}"#).unwrap();
+    assert!(matches!(key, VerifyKey::Ed25519 { torsion_free: false, .. }));
 }
 
 /// One of the kinds above.
