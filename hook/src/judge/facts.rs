@@ -113,7 +113,7 @@ impl<'scope, 'env> Examiner<'scope, 'env> {
         let batch = std::mem::replace(&mut self.batch, Batch::with_room());
         let Examiner { scope, ground, progress, .. } = *self;
         let (hands, _) = self.hands.get_or_insert_with(|| {
-            let hands = Hands::new();
+            let hands = Hands::for_all_cores();
             let threads = hands.start(scope, ground, progress);
             (hands, threads)
         });

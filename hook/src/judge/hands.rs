@@ -43,7 +43,7 @@ impl Drop for Hands {
 
 impl Hands {
     /// One for each core: the walk itself and threads.
-    pub fn new() -> Self {
+    pub fn for_all_cores() -> Self {
         let count = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
         Hands { queue: Arc::new(Queue::for_hands(count)), threads: count.saturating_sub(1) }
     }
@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn whoever_waits_is_told_that_there_is_no_more() {
-        let hands = Hands::new();
+        let hands = Hands::for_all_cores();
         let queue = hands.queue.clone();
         let waiting = std::thread::spawn(move || queue.share().map(|share| share.len()));
         assert!(hands.queue.put(batch(10)).is_ok());
