@@ -9,7 +9,6 @@
 pub mod call;
 pub mod cli;
 pub mod command;
-mod early;
 pub mod enrol;
 pub mod forge;
 pub mod git;
@@ -39,7 +38,7 @@ use std::io::Read;
 use std::path::Path;
 
 /// Runs one hook. A panic anywhere in it is our bug, and an answer of its own: not decided.
-pub fn run(hook: HookKind, call: &Call<'_>, arguments: &[String], cwd: &Path, input: impl Read + Send) -> Outcome {
+pub fn run(hook: HookKind, call: &Call<'_>, arguments: &[String], cwd: &Path, input: impl Read) -> Outcome {
     let environment = GitEnvironment::read();
     let state = arguments.first().map(String::as_str).unwrap_or_default();
     let outcome = incident::caught(|| match hook {

@@ -103,7 +103,7 @@ fn run_local(local: &Path, arguments: &[String], input: &[u8]) -> std::io::Resul
     Ok(code.unwrap_or(COULD_NOT))
 }
 
-fn our_hook(hook: HookKind, config: PathBuf, forge: ForgeKind, arguments: &[String], input: impl Read + Send) -> u8 {
+fn our_hook(hook: HookKind, config: PathBuf, forge: ForgeKind, arguments: &[String], input: impl Read) -> u8 {
     let variables = |name: &str| std::env::var_os(name);
     let call = Call { config, forge, variables: &variables, clock: Clock::system() };
     let Ok(cwd) = std::env::current_dir() else {

@@ -1,7 +1,6 @@
 //! The gate: a push is judged before git moves any ref.
 
 use crate::call::{Call, Outcome};
-use crate::early::{self, Early};
 use crate::forge::{self, ServerSays};
 use crate::git::objects::Objects;
 use crate::git::{GitEnvironment, GitError, Repository};
@@ -13,7 +12,6 @@ use crate::push::{InputError, RefUpdate, read_updates};
 use crate::record::{self, Dependencies, Entry};
 use crate::site::{self, Known, Site, Unfit};
 use crate::watchdog::{Voice, Watchdog};
-use crate::x509::Helper;
 use countersign_policy::config::Answer;
 use countersign_policy::judge::Ground;
 use countersign_policy::keyring::{Keyring, Person, RepositoryNames};
@@ -26,7 +24,7 @@ use countersign_policy::verdict::{
 use countersign_registry::PublishedKeyring;
 use std::io::Read;
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// How often a push is judged anew because the registry changed meanwhile. A bulk sync changes the epoch all
@@ -34,7 +32,7 @@ use std::time::Instant;
 const TRIES: usize = 3;
 
 /// Judges the push that git describes on standard input.
-pub fn run(call: &Call, environment: &GitEnvironment, cwd: &Path, input: impl Read + Send) -> Outcome {
+pub fn run(call: &Call, environment: &GitEnvironment, cwd: &Path, input: impl Read) -> Outcome {
     let started = Instant::now();
     let received_at = call.clock.now();
     let says = forge::ask(call.forge, call.variables);
@@ -43,14 +41,9 @@ pub fn run(call: &Call, environment: &GitEnvironment, cwd: &Path, input: impl Re
         Err(unfit) => return without_ledger(call, &says, received_at, &unfit),
     };
     let gate = Gate { call, site: &site, says: &says, received_at, started, in_transaction: false };
-    let watchdog = OnceLock::new();
-    let input = Mutex::new(input);
-    gate.pass(environment, cwd, &|| {
-        // Beside the ledger, which may hang as well as anything.
-        let _ = watchdog.set(Watchdog::start(&site.policy.limits, Voice::Loud));
-        crate::log::open(&site);
-        read_updates(&mut *input.lock().unwrap_or_else(PoisonError::into_inner), &site.policy.limits)
-    })
+    let _watchdog = Watchdog::start(&site.policy.limits, Voice::Loud);
+    crate::log::open(&site);
+    gate.pass(environment, cwd, read_updates(input, &site.policy.limits))
 }
 
 /// Why what git has written on standard input is no push that can be judged.
@@ -92,36 +85,30 @@ struct Scene {
 }
 
 impl Gate<'_> {
-    /// Judges, records, and says what to tell whom. `updates` is asked beside the opening of the ledger.
+    /// Judges, records, and says what to tell whom.
     pub fn pass(
         &self,
         environment: &GitEnvironment,
         cwd: &Path,
-        updates: &(dyn Fn() -> Result<Vec<RefUpdate>, InputError> + Sync),
+        updates: Result<Vec<RefUpdate>, InputError>,
     ) -> Outcome {
-        let helper = self.site.x509();
-        // A page in a browser shows the end of it; while a ref moves, git holds its locks.
-        let heard = !self.in_transaction && self.says.via.as_deref() != Some("web");
-        let progress = Progress::new(self.started, heard);
-        let (site, received_at) = (self.site, self.received_at);
-        let given = early::Given { site, environment, cwd, received_at, x509: &helper, progress: &progress };
-        let (mut early, ledger) = early::read(given, updates);
-        let mut ledger = match ledger {
+        let repository = Repository::from_hook(environment, cwd);
+        let mut ledger = match self.site.ledger().map(Ledger::in_a_hurry) {
             Ok(ledger) => ledger,
             Err(unfit) => return without_ledger(self.call, self.says, self.received_at, &unfit),
         };
         let mut scene = Scene::default();
-        let updates = match std::mem::replace(&mut early.updates, Ok(Vec::new())) {
+        let updates = match updates {
             // Git always names one: another program has read the lines that were meant for us.
             Ok(updates) if updates.is_empty() => {
                 let problem = Problem::new(&rule::repository_unreadable::RULE, "could not be read");
                 let problem = problem.detail("git named no ref updates on standard input".to_owned());
-                return self.refuse(scene, early.repository, &mut ledger, problem);
+                return self.refuse(scene, repository, &mut ledger, problem);
             }
             Ok(updates) => updates,
-            Err(error) => return self.refuse(scene, early.repository, &mut ledger, unreadable(&error)),
+            Err(error) => return self.refuse(scene, repository, &mut ledger, unreadable(&error)),
         };
-        match self.judge(&mut scene, &ledger, early, &updates, &helper, &progress) {
+        match self.judge(&mut scene, &ledger, repository, &updates) {
             Ok((judgement, dependencies)) => self.conclude(&scene, &mut ledger, judgement, &dependencies),
             Err(unfit) => {
                 let judgement = Judgement {
@@ -153,27 +140,29 @@ impl Gate<'_> {
         &self,
         scene: &mut Scene,
         ledger: &Ledger,
-        mut early: Early,
+        repository: Result<Repository, GitError>,
         updates: &[RefUpdate],
-        helper: &Helper,
-        progress: &Progress,
     ) -> Result<(Judgement, Dependencies), Unfit> {
         let policy = &self.site.policy;
-        let repository = scene.repository.insert(early.repository?).clone();
+        let repository = scene.repository.insert(repository?).clone();
         let names = scene.names.insert(site::names(&repository, self.says)?).clone();
         // The clock of this moment: a push that waited long is no sign of a clock that went back.
         self.site.check_clock(ledger, self.call.clock.now())?;
         scene.known = Some(site::identify(ledger, &repository, self.says)?);
-        let objects = early.objects.unwrap_or_else(|| Objects::open(&repository))?;
+        let objects = Objects::open(&repository)?;
+        let helper = self.site.x509();
+        // A page in a browser shows the end of it; while a ref moves, git holds its locks.
+        let heard = !self.in_transaction && self.says.via.as_deref() != Some("web");
+        let progress = Progress::new(self.started, heard);
         for _ in 0..TRIES {
-            let (keyring, ahead) = self.site.fit_keyring(ledger, early.keyring.take(), self.received_at)?;
+            let keyring = self.site.fit_keyring(ledger, self.received_at)?;
             self.site.check_published(&keyring, self.call.clock.now())?;
             scene.epoch = keyring.epoch();
             scene.committed_at = keyring.committed_at(scene.epoch);
             let (pusher, notes) = self.pusher(&keyring)?;
             scene.pusher = pusher.clone();
             let ground =
-                Ground { policy, keyring: &keyring, x509: helper, now: self.received_at, format: repository.format };
+                Ground { policy, keyring: &keyring, x509: &helper, now: self.received_at, format: repository.format };
             let case = Case {
                 ground,
                 repository: &repository,
@@ -185,10 +174,10 @@ impl Gate<'_> {
                 says: self.says,
                 pusher,
                 deadline: self.started + policy.limits.time.get(),
-                progress,
+                progress: &progress,
             };
             let mut judgement = Judgement::default();
-            if let Err(error) = case.judge(updates, ahead, &mut judgement) {
+            if let Err(error) = case.judge(updates, &mut judgement) {
                 tracing::error!(%error, "judging stopped");
                 // What is certainly wrong stays so; nothing else that was found so far counts.
                 let mut findings = std::mem::take(&mut judgement.findings);

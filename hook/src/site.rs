@@ -98,21 +98,11 @@ impl Site {
         Helper::new(program, settings, self.policy.limits.time.get())
     }
 
-    /// The keyring that may be used now: not too old, and not older than one that was used before. `early`
-    /// was read already, with what was found out by it; what was found out by another keyring is worth nothing.
-    pub fn fit_keyring<T: Default>(
-        &self,
-        ledger: &Ledger,
-        early: Option<(PublishedKeyring, T)>,
-        now: Time,
-    ) -> Result<(PublishedKeyring, T), Unfit> {
+    /// The keyring that may be used now: not too old, and not older than one that was used before.
+    pub fn fit_keyring(&self, ledger: &Ledger, now: Time) -> Result<PublishedKeyring, Unfit> {
+        // In this order: beside us others use, and put on record, what is published after our look at it.
         let head = ledger.head()?;
-        // Beside us others use, and put on record, what is published after our look at it: that is no rollback.
-        let early = early.filter(|(keyring, _)| keyring.epoch() >= head.registry_epoch);
-        let (keyring, found) = match early {
-            Some(early) => early,
-            None => (self.keyring()?, T::default()),
-        };
+        let keyring = self.keyring()?;
         if keyring.epoch() < head.registry_epoch {
             let detail =
                 format!("the keyring has epoch {}, the ledger has seen {}", keyring.epoch(), head.registry_epoch);
@@ -132,7 +122,7 @@ impl Site {
             let detail = format!("the keyring was published at {}", keyring.published_at());
             return Err(Unfit::new(&rule::registry_stale::RULE, detail));
         }
-        Ok((keyring, found))
+        Ok(keyring)
     }
 
     /// A clock behind the keyring would find who was just registered not registered yet.

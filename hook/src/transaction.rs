@@ -107,7 +107,7 @@ fn check(
         return Ok(Outcome::silent(0));
     }
     let gate = Gate { call, site: &site, says: &says, received_at: now, started, in_transaction: true };
-    let outcome = gate.pass(&environment, cwd, &|| Ok(unjudged.clone()));
+    let outcome = gate.pass(&environment, cwd, Ok(unjudged));
     Ok(if outcome.exit_code == 0 { Outcome::silent(0) } else { outcome })
 }
 

@@ -166,19 +166,9 @@ impl Walk<'_> {
     }
 }
 
-/// Parents of commits that were read and handed over already: neither is done again.
+/// Parents of commits that were read during this push, for a push in which several refs bring in the same ones.
 #[derive(Debug, Default)]
-pub struct Parents {
-    known: HashMap<ObjectId, Vec<ObjectId>>,
-    /// Where several refs bring in the same commits, all that are read are kept.
-    pub keep_all: bool,
-}
-
-impl Parents {
-    pub fn keep(&mut self, id: ObjectId, parents: Vec<ObjectId>) {
-        self.known.insert(id, parents);
-    }
-}
+pub struct Parents(HashMap<ObjectId, Vec<ObjectId>>);
 
 /// Walks from `new` down to what `trust` vouches for or the `old` tips reach. Each commit that may have to be
 /// judged is handed to `meet` at once, so that judging can go on beside the walk; some of them may turn out to be
@@ -189,7 +179,7 @@ pub fn new_commits<T: Trust>(
     old: &[ObjectId],
     trust: &mut T,
     bounds: Bounds,
-    parents: &mut Parents,
+    mut parents: Option<&mut Parents>,
     meet: &mut dyn FnMut(ObjectId, Met<'_>),
 ) -> Result<Option<NewHistory>, WalkError<T::Error>> {
     let mut walk = Walk { objects, format, bounds, flags: HashMap::new(), queue: BinaryHeap::new(), open: 0, steps: 0 };
@@ -210,7 +200,7 @@ pub fn new_commits<T: Trust>(
                 if !history.take(id, bounds) {
                     return Ok(None);
                 }
-                visit(&walk, id, parents, meet)?;
+                visit(&walk, id, parents.as_deref_mut(), meet)?;
             } else if trust.vouches(&id).map_err(WalkError::Trust)? {
                 history.by_others = true;
             } else {
@@ -220,7 +210,7 @@ pub fn new_commits<T: Trust>(
             if !history.take(id, bounds) {
                 return Ok(None);
             }
-            for parent in visit(&walk, id, parents, meet)? {
+            for parent in visit(&walk, id, parents.as_deref_mut(), meet)? {
                 if seen.insert(parent) {
                     queue.push_back(parent);
                 }
@@ -240,7 +230,7 @@ pub fn new_commits<T: Trust>(
             if !history.take(id, bounds) {
                 return Ok(None);
             }
-            visit(&walk, id, parents, meet)?;
+            visit(&walk, id, parents.as_deref_mut(), meet)?;
         }
     }
     Ok(Some(history))
@@ -313,14 +303,14 @@ fn settle<T: Trust>(
     Ok(wanted)
 }
 
-/// Hands the commit to `meet` and gives its parents, unless they are known.
+/// Hands the commit to `meet` and gives its parents. One that was met for another ref is not read again.
 fn visit(
     walk: &Walk<'_>,
     id: ObjectId,
-    known: &mut Parents,
+    known: Option<&mut Parents>,
     meet: &mut dyn FnMut(ObjectId, Met<'_>),
 ) -> Result<Vec<ObjectId>, GitError> {
-    if let Some(parents) = known.known.get(&id) {
+    if let Some(parents) = known.as_ref().and_then(|known| known.0.get(&id)) {
         return Ok(parents.clone());
     }
     let mut parents = Vec::new();
@@ -334,8 +324,8 @@ fn visit(
         Found::NotACommit(kind) => meet(id, Met::NotACommit(kind)),
         Found::TooLarge(size) => meet(id, Met::TooLarge(size)),
     }
-    if known.keep_all {
-        known.keep(id, parents.clone());
+    if let Some(known) = known {
+        known.0.insert(id, parents.clone());
     }
     Ok(parents)
 }

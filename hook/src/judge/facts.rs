@@ -12,11 +12,11 @@ use countersign_policy::verdict::Problem;
 use std::collections::HashMap;
 use std::thread::{Scope, ScopedJoinHandle};
 
-/// The first batches are smaller, so that all cores end a small push together.
-const FIRST_BATCH: usize = 4;
+/// Commits that one core examines alone, all at once: so few cost less than threads that wake each other.
+const ALONE: usize = 128;
 
 /// A batch of large commits is handed over early.
-const BATCH_BYTES: usize = 128 * 1024;
+const BATCH_BYTES: usize = 256 * 1024;
 
 /// What is known of each commit of this push, wherever it goes.
 #[derive(Debug, Default)]
@@ -41,7 +41,7 @@ impl Facts {
     }
 }
 
-/// Examines what it is handed: the first few here, more on all cores.
+/// Examines what it is handed: few here, more on all cores.
 pub struct Examiner<'scope, 'env: 'scope> {
     scope: &'scope Scope<'scope, 'env>,
     ground: &'env Ground<'env>,
@@ -91,7 +91,7 @@ impl<'scope, 'env> Examiner<'scope, 'env> {
             Met::Commit(raw) => {
                 self.known.insert(id, None);
                 self.batch.push(id, raw);
-                let enough = (self.known.len() / 8).clamp(FIRST_BATCH, BATCH);
+                let enough = if self.hands.is_some() { BATCH } else { ALONE };
                 if self.batch.commits_held() >= enough || self.batch.bytes_held() >= BATCH_BYTES {
                     self.hand_over();
                 }

@@ -3,7 +3,6 @@
 //! Each update is judged by itself: what exempts, carries or compromises in one ref says nothing of another.
 //! Only what a commit is, wherever it goes, is found out once for the whole push.
 
-pub mod ahead;
 mod batch;
 mod branch;
 pub mod carry;
@@ -25,7 +24,6 @@ use crate::git::objects::Objects;
 use crate::ledger::{BaselineId, LedgerError, Pack, Reader, RepositoryId, UpdateFacts};
 use crate::progress::Progress;
 use crate::push::RefUpdate;
-use ahead::Ahead;
 use countersign_policy::config::Level;
 use countersign_policy::id::{Fingerprint, ObjectId, PersonId, RefName};
 use countersign_policy::judge::Ground;
@@ -143,9 +141,8 @@ impl Case<'_> {
         if Instant::now() > self.deadline { Err(JudgeError::OutOfTime) } else { Ok(()) }
     }
 
-    /// Judges the updates into `judgement`. Where judging stops, what was found so far stands there. `ahead` is what
-    /// was found out on the same ground already.
-    pub fn judge(&self, updates: &[RefUpdate], ahead: Ahead, judgement: &mut Judgement) -> Result<(), JudgeError> {
+    /// Judges the updates into `judgement`. Where judging stops, what was found so far stands there.
+    pub fn judge(&self, updates: &[RefUpdate], judgement: &mut Judgement) -> Result<(), JudgeError> {
         let recorded = match &self.repository_id {
             Some(id) => self.ledger.mainline_refs(id)?,
             None => Vec::new(),
@@ -161,9 +158,7 @@ impl Case<'_> {
             asked.extend(self.ask_about_ref(&rules, &retiring, update, target, judgement));
         }
         self.judge_pusher(&asked, judgement)?;
-        let mut shared =
-            Shared { several: asked.len() > 1, facts: ahead.facts, parents: ahead.parents, ..Shared::default() };
-        shared.parents.keep_all = shared.several;
+        let mut shared = Shared { several: asked.len() > 1, ..Shared::default() };
         let (tags, branches): (Vec<_>, Vec<_>) = asked.into_iter().partition(|asked| asked.target.is_tag());
         for branch in &branches {
             self.in_time()?;

@@ -55,6 +55,7 @@ impl Case<'_> {
         judgement: &mut Judgement,
     ) -> Result<Walked, JudgeError> {
         let mut trust = LedgerTrust::new(self, rules, level, places)?;
+        let several = shared.several;
         let Shared { facts, parents, passed, packed, .. } = &mut *shared;
         if *packed > PACKED_MAX {
             trust.passed = passed.get(&level.number());
@@ -67,7 +68,7 @@ impl Case<'_> {
                 old,
                 &mut trust,
                 self.bounds(),
-                parents,
+                several.then_some(parents),
                 &mut |id, met| examiner.meet(id, met),
             );
             (history, examiner.finish())
