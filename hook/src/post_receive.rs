@@ -19,7 +19,7 @@ use std::time::Duration;
 /// Time to wait for other writers before folding new receipts into the look-up index: it can be done later.
 const FOLD_WAIT: Duration = Duration::from_millis(200);
 
-/// Ids folded by one push: a few dozen milliseconds.
+/// Ids folded by one push, where there are too many packs: a few dozen milliseconds.
 const FOLD_BUDGET: u64 = 10_000;
 
 /// Nothing that goes wrong here undoes a push; it is told to the operator.
@@ -70,7 +70,7 @@ fn apply(call: &Call, environment: &GitEnvironment, cwd: &Path, input: impl Read
     let document =
         serde_json::to_vec(&serde_json::json!({ "schema_version": 1, "at": now, "applied": told })).unwrap_or_default();
     ledger.write(site.policy.limits.ledger_wait.get(), now, |writer| writer.applied(&ids, &document))?;
-    if let Err(error) = ledger.fold_index(FOLD_WAIT, FOLD_BUDGET) {
+    if let Err(error) = ledger.fold_index(&id, FOLD_WAIT, FOLD_BUDGET) {
         tracing::warn!(%error, "the index of receipts could not be brought up to date; it will be later");
     }
     Ok(())

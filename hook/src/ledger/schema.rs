@@ -155,10 +155,11 @@ CREATE TABLE receipt (
 ) STRICT, WITHOUT ROWID;
 -- Packs of which only the first `done` ids are in `receipt`.
 CREATE TABLE unfolded (
-    pack INTEGER PRIMARY KEY,
     repo INTEGER NOT NULL,
-    done INTEGER NOT NULL
-) STRICT;
+    pack INTEGER NOT NULL,
+    done INTEGER NOT NULL,
+    PRIMARY KEY (repo, pack)
+) STRICT, WITHOUT ROWID;
 ";
 
 /// A table that is folded from the leaves, with the query that reads it in a fixed order:

@@ -421,7 +421,7 @@ mod tests {
             "DELETE FROM receipt",
             "DELETE FROM unfolded",
             "UPDATE unfolded SET done = 5",
-            "INSERT INTO unfolded VALUES (2, 9, 0)",
+            "INSERT INTO unfolded VALUES (9, 2, 0)",
         ] {
             let (_folder, mut ledger) = furnished();
             tamper(&ledger, sql);
