@@ -142,7 +142,9 @@ impl Batch {
             }
             let subsets = Subsets::of(group);
             for (bit, sum) in sums.iter_mut().enumerate() {
-                *sum += subsets.sum(numbers.map(|number| number >> bit & 1 == 1));
+                if let Some(chosen) = subsets.sum(numbers.map(|number| number >> bit & 1 == 1)) {
+                    *sum += chosen;
+                }
             }
         }
         let mut used: Vec<(&Scalar, &EdwardsPoint)> = of_keys.iter().zip(&self.keys.points).collect();
@@ -169,9 +171,9 @@ impl Subsets {
         Subsets(sums)
     }
 
-    fn sum(&self, chosen: [bool; GROUP]) -> EdwardsPoint {
-        let at = chosen.iter().rev().fold(0, |at, chosen| at << 1 | usize::from(*chosen));
-        self.0.get(at).copied().unwrap_or_default()
+    fn sum(&self, chosen: [bool; GROUP]) -> Option<&EdwardsPoint> {
+        let at: usize = chosen.iter().rev().fold(0, |at, chosen| at << 1 | usize::from(*chosen));
+        self.0.get(at)
     }
 }
 
