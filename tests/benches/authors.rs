@@ -109,6 +109,18 @@ impl Company {
         let authors = (0..kind.people()).map(|number| author(kind, number, root.as_ref())).collect();
         Company { kind, authors, root: root.map(|root| root.pem()) }
     }
+
+    /// The file in each tree by which `sq-git` knows who may sign; it reads OpenPGP alone.
+    pub fn policy_for_sq_git(&self) -> Option<String> {
+        let mut policy = "version = 0\n".to_owned();
+        for author in &self.authors {
+            let Public::OpenPgp(certificate) = &author.public else { return None };
+            let certificate = String::from_utf8_lossy(certificate);
+            policy.push_str(&format!("\n[authorization.\"{}\"]\nsign_commit = true\n", author.email()));
+            policy.push_str(&format!("keyring = \"\"\"\n{certificate}\"\"\"\n"));
+        }
+        Some(policy)
+    }
 }
 
 fn author(kind: Kind, number: usize, root: Option<&Entity>) -> Author {

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Commits of the two pushes: what the second costs more is the commits', the rest is the start's.
-const FEW: usize = 40;
+const FEW: usize = 1;
 const MANY: usize = 240;
 
 /// More than this is no accident: threads change the count by less than one percent.

@@ -148,11 +148,14 @@ fn objects(company: &Company, shape: Shape, count: usize) -> (Vec<Object>, Vec<S
     let first = Object::new(Format::Sha1, object::Kind::Blob, "fn main() {}\n");
     let mut blobs = vec![first.id.clone(); FILES];
     objects.push(first);
+    let policy = company.policy_for_sq_git().map(|text| Object::new(Format::Sha1, object::Kind::Blob, text));
+    objects.extend(policy.clone());
     for number in 0..count {
         let blob = Object::new(Format::Sha1, object::Kind::Blob, format!("// change {number}\nfn main() {{}}\n"));
         blobs[number % FILES].clone_from(&blob.id);
-        let entries: Vec<(&str, &str, &str)> =
-            names.iter().zip(&blobs).map(|(name, id)| ("100644", name.as_str(), id.as_str())).collect();
+        let files = names.iter().zip(&blobs).map(|(name, id)| ("100644", name.as_str(), id.as_str()));
+        let policy = policy.iter().map(|policy| ("100644", "openpgp-policy.toml", policy.id.as_str()));
+        let entries: Vec<(&str, &str, &str)> = files.chain(policy).collect();
         let tree = Object::tree(Format::Sha1, &entries);
         let author = &company.authors[number % company.authors.len()];
         let parents: String =

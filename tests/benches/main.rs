@@ -77,6 +77,9 @@ const PEERS_MAX: usize = 10_000;
 /// A process for each commit, and git's log, are measured up to here.
 const LOOP_MAX: usize = 100;
 
+/// `sq-git log`, where it is installed, is measured up to here.
+const SQ_GIT_MAX: usize = 1_000;
+
 /// What takes milliseconds is timed so often in each round, and the middle one counts: git's own turn takes up to a
 /// minute and a half, and warms the processor for itself alone.
 const TURNS: usize = 5;
@@ -152,15 +155,17 @@ fn signatures(plan: &Plan, folder: &Path) -> Vec<Table> {
     }]
 }
 
-const COLUMNS: [&str; 11] = [
+const COLUMNS: [&str; 13] = [
     "commits",
     "`git verify-commit`, one call",
     "`git log --format=%G?`",
     "a loop in sh",
+    "`sq-git log`",
     "of the arithmetic, one by one",
     "of the arithmetic, together",
     "ours, ms",
     "`git verify-commit`, ms",
+    "`sq-git log`, ms",
     "one by one, ms",
     "together, ms",
     "peak MiB",
@@ -201,7 +206,7 @@ fn signed(
         contenders.push(often(turns, || limit.millis_together()));
         contenders.len() - 1
     });
-    let (mut verify_at, mut log_at, mut loop_at) = (None, None, None);
+    let (mut verify_at, mut log_at, mut loop_at, mut sq_git_at) = (None, None, None, None);
     if let Some(peers) = peers.filter(|_| size <= PEERS_MAX) {
         let history = &history;
         contenders.push(often(of_peers, move || peers.verify_commit(history)));
@@ -211,6 +216,10 @@ fn signed(
             log_at = Some(contenders.len() - 1);
             contenders.push(often(of_peers, move || peers.shell_loop(history)));
             loop_at = Some(contenders.len() - 1);
+        }
+        if size <= SQ_GIT_MAX && peers.has_sq_git() {
+            contenders.push(often(of_peers, move || peers.sq_git(history)));
+            sq_git_at = Some(contenders.len() - 1);
         }
     }
     let samples = interleaved_all(plan.rounds(rounds), &mut contenders);
@@ -228,10 +237,12 @@ fn signed(
         times(verify_at),
         times(log_at),
         times(loop_at),
+        times(sq_git_at),
         part(limit_at),
         part(together_at),
         shown(Some(0)),
         shown(verify_at),
+        shown(sq_git_at),
         shown(limit_at),
         shown(together_at),
         format!("{peak:.0}"),
@@ -362,7 +373,7 @@ fn summary(tables: &[Table]) -> String {
     let mut text = String::new();
     for table in tables {
         let keep: Vec<usize> = match table.title {
-            "Signed histories" => vec![0, 1, 4, 5, 6, 10],
+            "Signed histories" => vec![0, 1, 4, 5, 6, 7, 12],
             "Small pushes" => vec![0, 1, 2],
             _ => vec![0, 1, 2, 3, 4],
         };

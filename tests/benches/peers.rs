@@ -11,13 +11,16 @@ use tempfile::TempDir;
 /// A computer on which git knows the company's keys.
 pub struct Peers {
     folder: TempDir,
+    has_sq_git: bool,
 }
 
 impl Peers {
     pub fn of(company: &Company) -> Peers {
         // Sockets of GnuPG's agents have short paths.
         let folder = tempfile::Builder::new().prefix("cs-bench-").tempdir().expect("a folder");
-        let peers = Peers { folder };
+        // It reads OpenPGP alone, and need not be there.
+        let installed = Command::new("sq-git").arg("help").output().is_ok_and(|output| output.status.success());
+        let peers = Peers { folder, has_sq_git: installed && company.policy_for_sq_git().is_some() };
         must(Command::new("chmod").arg("700").arg(peers.home()));
         let mut allowed = String::new();
         let mut certificates = Vec::new();
@@ -89,6 +92,20 @@ impl Peers {
         assert!(outcome.succeeded(), "git log: {}", outcome.stderr);
         let good = outcome.stdout.lines().filter(|line| *line == "G").count();
         assert_eq!(good, history.new_ids().len(), "git log does not find every signature good");
+        taken
+    }
+
+    pub fn has_sq_git(&self) -> bool {
+        self.has_sq_git
+    }
+
+    /// `sq-git log` from the old tip to the new one. Its own record of earlier checks is kept in `~/.cache` alone, which
+    /// is not there.
+    pub fn sq_git(&self, history: &History) -> f64 {
+        let mut log = self.program("sq-git");
+        log.current_dir(&history.path).args(["log", "--trust-root", history.base(), history.tip()]);
+        let (taken, outcome) = millis(|| run(&mut log, b""));
+        assert!(outcome.succeeded(), "sq-git log: {}", last_lines(&outcome.stderr));
         taken
     }
 
