@@ -36,7 +36,10 @@ const SSH_MESSAGE: usize = 97;
 const DIGEST: usize = 64;
 
 /// Signatures of one batch: about what the hook takes at once.
-const TOGETHER: usize = 400;
+const TOGETHER: usize = 1_000;
+
+/// Signatures for each core from which on the hook checks most of them together.
+const MOST_TOGETHER: usize = 400;
 
 fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
@@ -122,7 +125,7 @@ impl Limit {
 
     /// Whether there are so many that the hook checks them together.
     pub fn is_together(&self) -> bool {
-        !self.points.is_empty() && self.signed.len() >= TOGETHER * threads()
+        !self.points.is_empty() && self.signed.len() >= MOST_TOGETHER * threads()
     }
 
     /// Milliseconds to check all together, on all cores: each has its share in batches as large as the hook's largest.
