@@ -23,11 +23,6 @@ const BATCH_BYTES: usize = 256 * 1024;
 pub struct Facts(HashMap<ObjectId, Examined>);
 
 impl Facts {
-    /// What others have examined.
-    pub fn extend(&mut self, done: Done) {
-        self.0.extend(done);
-    }
-
     pub fn get(&self, id: &ObjectId) -> Option<&Examined> {
         self.0.get(id)
     }

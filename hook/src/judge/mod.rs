@@ -6,9 +6,9 @@
 mod batch;
 mod branch;
 pub mod carry;
-pub mod facts;
+mod facts;
 pub mod findings;
-pub mod hands;
+mod hands;
 mod pusher;
 pub mod refs;
 mod retire;

@@ -8,6 +8,7 @@ mod baseline;
 mod column;
 mod fold;
 mod head;
+mod index;
 mod leaf;
 mod lock;
 mod pack;

@@ -12,7 +12,7 @@
 //! A batch of good signatures always holds. With a bad one among them there are two cases. Some disagree in the group
 //! of prime order: whatever the others' numbers are, at most one value in 2^96 of one such `z` lets the equation hold.
 //! Or all agree there and some `R` has torsion: of the two values of its bit, at most one leaves `S[j]` without, so
-//! that all sums are free of it at most once in 2^20.
+//! that all sums are free of it at most once in 2^32.
 //!
 //! Who wants to profit from the second case needs the secret key, since all but the torsion is a signature, and wins
 //! that a malformed signature of his own is taken. Each try is a push that is refused with his name on it.
@@ -29,15 +29,15 @@ use std::collections::HashMap;
 /// a century a server takes 2^40 pushes.
 pub(super) const SUMS: usize = 96;
 
-/// Sums that are tested for torsion. Each test costs two thirds of a signature. A try is a push that is refused, with the
-/// name of whoever tries it: a million of them win nothing of worth.
-const TORSION_SUMS: usize = 20;
+/// Sums that are tested for torsion. Each test costs two thirds of a signature. A try costs a push, of which a server
+/// takes some hundred a second: 2^32 of them take months, and win nothing of worth.
+const TORSION_SUMS: usize = 32;
 
 /// Signatures whose sums are all worked out beforehand, so that each of the [`SUMS`] takes one addition for all of them:
 /// 32 sums of five points are used 96 times. Four and six are as fast.
 const GROUP: usize = 5;
 
-/// Below this a batch costs more than its signatures one by one: the sums' tests cost as much as 14 of them, the keys
+/// Below this a batch costs more than its signatures one by one: the sums' tests cost as much as 25 of them, the keys
 /// of fifty people as much as ten.
 pub(super) const BATCH_LEAST: usize = 64;
 

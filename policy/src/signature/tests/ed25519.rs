@@ -327,6 +327,7 @@ fn a_key_is_looked_at_once_and_many_keys_are_forgotten() {
         (keys.place(&Pair::new(2).key, false), keys.place(&good, false), keys.place(&torsion, false)),
         (Some(1), Some(0), None)
     );
+    assert_eq!(Keys::default().place(&torsion, true), Some(0), "what registration says is believed");
     keys.tidy(4);
     assert_eq!(keys.place(&Pair::new(2).key, false), Some(1));
     keys.tidy(3);

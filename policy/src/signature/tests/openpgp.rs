@@ -1,6 +1,7 @@
 use super::*;
 use crate::keyring::{Material, OpenPgpCertificate};
 use crate::signature::openpgp::register;
+use crate::signature::primitive::VerifyKey;
 use sequoia_openpgp as pgp;
 use sequoia_openpgp::cert::prelude::*;
 use sequoia_openpgp::crypto::KeyPair;
@@ -147,6 +148,9 @@ fn m01_real_keys_of_every_algorithm_sign() {
 fn m01_both_forms_of_ed25519_and_both_versions_of_keys_sign() {
     for profile in [pgp::Profile::RFC4880, pgp::Profile::RFC9580] {
         let mut forge = Forge::with(|builder| builder.set_profile(profile).unwrap());
+        let registration = forge.register();
+        let mut keys = compiled(&registration).signers.iter().map(|signer| &signer.verify);
+        assert!(keys.all(|key| matches!(key, VerifyKey::Ed25519 { torsion_free: true, .. })), "{registration:?}");
         let signed = forge.signature(|builder| builder);
         let signed = forge.server().verify(PAYLOAD, armored("PGP SIGNATURE", &signed, 64)).unwrap();
         assert!(signed.problems().is_empty());

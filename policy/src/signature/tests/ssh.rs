@@ -1,7 +1,7 @@
 use super::*;
 use crate::id::Fingerprint;
-use crate::keyring::{Compromised, RetireReason, Retired};
-use crate::signature::primitive::Hash;
+use crate::keyring::{Compromised, Material, RetireReason, Retired};
+use crate::signature::primitive::{Hash, VerifyKey};
 use crate::signature::ssh::register;
 use crate::signature::ssh_wire::put_string;
 use aws_lc_rs::rand::SystemRandom;
@@ -102,6 +102,9 @@ fn m04_real_keys_of_every_type_sign_with_both_hashes() {
         let registration = register(&line).unwrap();
         assert!(line.starts_with(std::str::from_utf8(&registration.source).unwrap()));
         assert_eq!(register(std::str::from_utf8(&registration.source).unwrap()).unwrap(), registration);
+        let Material::Ssh(key) = &registration.material else { panic!("{registration:?}") };
+        let ready = matches!(key.verify, VerifyKey::Ed25519 { torsion_free: true, .. });
+        assert_eq!(ready, kind == "ed25519", "an honest key has no torsion, and the registration says so");
         let shown = run("ssh-keygen", home.path(), &["-l", "-f", &file], b"");
         assert!(String::from_utf8_lossy(&shown).contains(registration.fingerprint.as_str()));
         let server = Server::with_alice([registration]);
