@@ -16,7 +16,7 @@ use crate::site::{Site, Unfit};
 use crate::watchdog::{Voice, Watchdog};
 use countersign_policy::config::Level;
 use countersign_policy::duration::Period;
-use countersign_policy::id::ObjectId;
+use countersign_policy::id::{ObjectId, RefName};
 use countersign_policy::rule::{self, Rule};
 use countersign_policy::time::Time;
 use countersign_policy::verdict::{Decision, Mode};
@@ -150,8 +150,7 @@ fn real_updates(call: &Call, repository: &Repository, updates: Vec<RefUpdate>) -
     let mut known = HashSet::new();
     for mut update in updates {
         let name = update.name.clone();
-        // HEAD and its like name no history of their own; what they point to has its own line.
-        if !name.as_bytes().starts_with(b"refs/") || forge::is_review_ref(call.forge, &name) {
+        if !may_have_a_verdict(call, &name) {
             continue;
         }
         if update.is_deletion() && repository.is_packed_copy(&name, &update.old)? {
@@ -169,6 +168,11 @@ fn real_updates(call: &Call, repository: &Repository, updates: Vec<RefUpdate>) -
         }
     }
     Ok(real)
+}
+
+/// HEAD and its like name no history of their own; what they point to has its own line. Review refs nobody judges.
+fn may_have_a_verdict(call: &Call, name: &RefName) -> bool {
+    name.as_bytes().starts_with(b"refs/") && !forge::is_review_ref(call.forge, name)
 }
 
 /// The newest accepting verdict on exactly this update that nothing has become of yet.
@@ -264,7 +268,8 @@ fn was_in_transaction(ledger: &Ledger, verdict: u64) -> Result<bool, Unfit> {
 
 /// What was judged here is reported here; what a push brought is reported by post-receive.
 fn committed(call: &Call, environment: &GitEnvironment, cwd: &Path, input: impl Read) -> Result<(), Unfit> {
-    let moved = Moved::read(call, environment, cwd, input)?;
+    let mut moved = Moved::read(call, environment, cwd, input)?;
+    moved.updates.retain(|update| may_have_a_verdict(call, &update.name));
     if let Some(passes) = Passes::of(&moved.site, &moved.repository.path)
         && moved.updates.iter().all(|update| passes.was_used(update))
     {

@@ -126,9 +126,12 @@ fn a_pass_spares_the_ledger_while_git_holds_its_locks() {
     let fetched =
         scene.server.git(&scene.repository, &["fetch", "--quiet", &scene.alice.folder().to_string_lossy(), "main"]);
     assert!(fetched.succeeded(), "{fetched:?}");
-    let input = format!("{NEVER} {tip} refs/heads/topic\n");
+    let pushed = format!("{NEVER} {tip} refs/heads/topic\n");
+    // As git does where HEAD is the branch that moves.
+    let moved = format!("{pushed}{NEVER} {tip} HEAD\n");
     let ask = |name: &str, arguments: &[&str]| {
-        let mut child = hook(&scene.repository, name, arguments, &input, writer.try_clone().expect("a pipe"));
+        let input = if name == "pre-receive" { &pushed } else { &moved };
+        let mut child = hook(&scene.repository, name, arguments, input, writer.try_clone().expect("a pipe"));
         ended(&mut child, PATIENCE)
     };
     assert_eq!(ask("pre-receive", &[]), Some(0));
@@ -137,6 +140,8 @@ fn a_pass_spares_the_ledger_while_git_holds_its_locks() {
     std::fs::OpenOptions::new().write(true).open(&ledger).expect("the ledger").set_len(100).expect("a cut");
     assert_eq!(ask("reference-transaction", &["prepared"]), Some(0), "passed");
     assert_eq!(ask("reference-transaction", &["committed"]), Some(0));
+    let log = std::fs::read_to_string(ledger.with_file_name("countersign.log")).unwrap_or_default();
+    assert_eq!(log, "", "the ledger was opened");
     assert_eq!(ask("reference-transaction", &["prepared"]), Some(2), "the ledger is asked, and damaged");
     drop(writer);
     let mut said = String::new();
