@@ -35,6 +35,15 @@ impl Progress {
         }
     }
 
+    pub fn commits(&self) -> usize {
+        self.commits.load(Ordering::Relaxed)
+    }
+
+    /// All since then is done once more.
+    pub fn back_to(&self, commits: usize) {
+        self.commits.store(commits, Ordering::Relaxed);
+    }
+
     /// What to say now, if anything: of several threads one says it.
     fn line(&self, commits: usize, elapsed: Duration) -> Option<String> {
         let (now, next) = (millis(elapsed), self.next.load(Ordering::Relaxed));

@@ -98,9 +98,16 @@ impl Ground<'_> {
         self.examine(raw, Checks::AT_ONCE)
     }
 
-    /// Judges many commits, to the same effect as one by one.
-    pub fn examine_commits(&self, commits: &[&[u8]], together: &mut Together) -> Vec<Examined> {
-        together.judge(commits.len(), |checks| commits.iter().map(|raw| self.examine(raw, checks)).collect())
+    /// Judges many commits, once they are settled to the same effect as one by one. `keep` says what is kept of each.
+    pub fn examine_commits<'c, K, T>(
+        &self,
+        commits: impl IntoIterator<Item = (K, &'c [u8])>,
+        together: &mut Together<T>,
+        mut keep: impl FnMut(K, Examined) -> T,
+    ) {
+        together.find(|checks, found| {
+            found.extend(commits.into_iter().map(|(id, raw)| keep(id, self.examine(raw, checks))));
+        });
     }
 
     fn examine(&self, raw: &[u8], checks: Checks<'_>) -> Examined {
@@ -225,6 +232,7 @@ mod tests {
     use crate::keyring::{Change, Compromised, Key, Lifecycle, Person, RetireReason, Retired};
     use crate::signature::ssh::register;
     use crate::signature::tests::ssh::Forge;
+    use crate::signature::together::all_hold;
     use crate::testing::{self, MemoryKeyring, NoX509};
     use crate::time::Span;
 
@@ -367,7 +375,17 @@ mod tests {
         {
             let raws: Vec<&[u8]> = commits.iter().map(Vec::as_slice).collect();
             scene.on_ground(|ground| {
-                let together = ground.examine_commits(&raws, &mut Together::new(Some([7; 32])));
+                let examined = |seed| {
+                    let halves = raws.chunks(raws.len() / 2).map(|half| {
+                        let mut together = Together::new(seed);
+                        ground.examine_commits(half.iter().map(|raw| ((), *raw)), &mut together, |(), found| found);
+                        together
+                    });
+                    Together::settle(halves, all_hold)
+                };
+                let together = examined(Some([7; 32]));
+                assert_eq!(together.is_some(), expected.is_empty(), "unless all is good, nothing comes out");
+                let together = together.or_else(|| examined(None)).unwrap();
                 let alone: Vec<Examined> = raws.iter().map(|raw| ground.examine_commit(raw)).collect();
                 assert_eq!(format!("{together:?}"), format!("{alone:?}"));
                 assert_eq!(together.iter().flat_map(ids).collect::<Vec<_>>(), expected);

@@ -134,14 +134,15 @@ pub fn authority(registration: Registration) -> Authority {
     }
 }
 
-/// How a large push checks Ed25519 signatures: key, message and signature of each. Whether all are good.
-pub fn are_good_together(signed: &[(&[u8], &[u8], &[u8; 64])], together: &mut Together) -> bool {
-    together.judge(signed.len(), |checks| {
-        signed.iter().all(|(key, message, signature)| {
+/// How a large push checks Ed25519 signatures: key, message and signature of each. They are good if they settle, and
+/// all that was found is `true`.
+pub fn check_together(signed: &[(&[u8], &[u8], &[u8; 64])], together: &mut Together<bool>) {
+    together.find(|checks, found| {
+        found.extend(signed.iter().map(|(key, message, signature)| {
             let key = VerifyKey::Ed25519 { point: key.to_vec(), torsion_free: true };
             checks.verify(&key, Hash::Sha512, Signed::Message(message), &Numbers::Ed25519(signature)).is_ok()
-        })
-    })
+        }));
+    });
 }
 
 /// The X.509 helper of a server that has none.

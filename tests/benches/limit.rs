@@ -8,8 +8,8 @@ use aws_lc_rs::digest::{Digest, SHA512, digest};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa;
 use aws_lc_rs::signature::{self as aws, KeyPair, ParsedPublicKey};
-use countersign_policy::signature::together::Together;
-use countersign_policy::testing::are_good_together;
+use countersign_policy::signature::together::{Together, all_hold};
+use countersign_policy::testing::check_together;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 type Sign = Box<dyn Fn(&[u8]) -> Vec<u8>>;
@@ -35,11 +35,11 @@ pub struct Limit {
 const SSH_MESSAGE: usize = 97;
 const DIGEST: usize = 64;
 
-/// Signatures of one batch: about what the hook takes at once.
-const TOGETHER: usize = 1_000;
+/// Signatures from which on the hook checks them together; the sizes that are measured are far from its own limit.
+const MANY: usize = 100;
 
-/// Signatures for each core from which on the hook checks most of them together.
-const MOST_TOGETHER: usize = 400;
+/// Signatures taken at once.
+const TAKE: usize = 32;
 
 fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
@@ -96,7 +96,6 @@ impl Limit {
 
     /// Milliseconds to verify all one by one, on all cores.
     pub fn millis(&self) -> f64 {
-        const TAKE: usize = 32;
         let threads = threads();
         let next = AtomicUsize::new(0);
         let digests: Vec<Option<Digest>> = self.signed.iter().map(|signed| self.digest(&signed.message)).collect();
@@ -125,26 +124,28 @@ impl Limit {
 
     /// Whether there are so many that the hook checks them together.
     pub fn is_together(&self) -> bool {
-        !self.points.is_empty() && self.signed.len() >= MOST_TOGETHER * threads()
+        !self.points.is_empty() && self.signed.len() >= MANY
     }
 
-    /// Milliseconds to check all together, on all cores: each has its share in batches as large as the hook's largest.
-    /// What must not be known before, the random numbers, is part of it, and the keys are, once on each core.
+    /// Milliseconds to check all together, on all cores: each adds up its share, and one concludes. What must not be
+    /// known before, the random numbers, is part of it, and the keys are, once on each core.
     pub fn millis_together(&self) -> f64 {
         let share = self.signed.len().div_ceil(threads());
-        let batch = share.div_ceil(share.div_ceil(TOGETHER));
         let signed: Vec<(&[u8], &[u8], &[u8; 64])> = self.signed.iter().map(|signed| self.bytes(signed)).collect();
         millis(|| {
-            std::thread::scope(|scope| {
-                for share in signed.chunks(share) {
+            let added = std::thread::scope(|scope| {
+                let added = signed.chunks(share).map(|share| {
                     scope.spawn(move || {
                         let mut together = Together::new(Some([7; 32]));
-                        for batch in share.chunks(batch) {
-                            assert!(are_good_together(batch, &mut together), "good signatures");
-                        }
-                    });
-                }
+                        share.chunks(TAKE).for_each(|part| check_together(part, &mut together));
+                        together
+                    })
+                });
+                let added: Vec<_> = added.collect();
+                added.into_iter().map(|thread| thread.join().expect("it added up")).collect::<Vec<_>>()
             });
+            let found = Together::settle(added, all_hold).expect("good signatures");
+            assert!(found.iter().all(|good| *good), "good signatures");
         })
         .0
     }

@@ -2,18 +2,19 @@
 
 use super::batch::{BATCH, Batch};
 use super::hands::Hands;
-use super::worker::{Done, Worker};
+use super::worker::{Checking, Found, Worker};
 use crate::git::history::Met;
 use crate::progress::Progress;
 use countersign_policy::id::ObjectId;
 use countersign_policy::judge::{Examined, Ground};
 use countersign_policy::rule;
+use countersign_policy::signature::together::all_hold;
 use countersign_policy::verdict::Problem;
 use std::collections::HashMap;
-use std::thread::{Scope, ScopedJoinHandle};
+use std::thread::Scope;
 
 /// Commits that one core examines alone, all at once: so few cost less than threads that wake each other.
-const ALONE: usize = 128;
+const ALONE: usize = 8;
 
 /// A batch of large commits is handed over early.
 const BATCH_BYTES: usize = 256 * 1024;
@@ -41,14 +42,13 @@ pub struct Examiner<'scope, 'env: 'scope> {
     scope: &'scope Scope<'scope, 'env>,
     ground: &'env Ground<'env>,
     progress: &'env Progress,
+    checking: Checking,
     /// From earlier walks of the same push.
     before: &'env Facts,
     known: HashMap<ObjectId, Option<Examined>>,
     batch: Batch,
-    /// With their threads; once there is enough to do.
-    hands: Option<(Hands, Vec<ScopedJoinHandle<'scope, Done>>)>,
-    worker: Worker<'env>,
-    done: Done,
+    /// Once there is enough to do, all cores, and what this one does of it.
+    all: Option<(Hands, Worker<'env>)>,
 }
 
 impl std::fmt::Debug for Examiner<'_, '_> {
@@ -58,21 +58,21 @@ impl std::fmt::Debug for Examiner<'_, '_> {
 }
 
 impl<'scope, 'env> Examiner<'scope, 'env> {
-    pub fn new(
+    pub(super) fn new(
         scope: &'scope Scope<'scope, 'env>,
-        (ground, progress): (&'env Ground<'env>, &'env Progress),
+        (ground, checking): (&'env Ground<'env>, Checking),
+        progress: &'env Progress,
         before: &'env Facts,
     ) -> Self {
         Examiner {
             scope,
             ground,
             progress,
+            checking,
             before,
             known: HashMap::new(),
             batch: Batch::default(),
-            hands: None,
-            worker: Worker::new(ground),
-            done: Vec::new(),
+            all: None,
         }
     }
 
@@ -86,7 +86,7 @@ impl<'scope, 'env> Examiner<'scope, 'env> {
             Met::Commit(raw) => {
                 self.known.insert(id, None);
                 self.batch.push(id, raw);
-                let enough = if self.hands.is_some() { BATCH } else { ALONE };
+                let enough = if self.all.is_some() { BATCH } else { ALONE };
                 if self.batch.commits_held() >= enough || self.batch.bytes_held() >= BATCH_BYTES {
                     self.hand_over();
                 }
@@ -106,32 +106,31 @@ impl<'scope, 'env> Examiner<'scope, 'env> {
 
     fn hand_over(&mut self) {
         let batch = std::mem::replace(&mut self.batch, Batch::with_room());
-        let Examiner { scope, ground, progress, .. } = *self;
-        let (hands, _) = self.hands.get_or_insert_with(|| {
-            let hands = Hands::for_all_cores();
-            let threads = hands.start(scope, ground, progress);
-            (hands, threads)
+        let Examiner { scope, ground, progress, checking, .. } = *self;
+        let (hands, worker) = self.all.get_or_insert_with(|| {
+            let hands = Hands::for_all_cores(scope, (ground, checking), progress);
+            (hands, Worker::new(ground, checking))
         });
-        hands.take(batch, &mut self.worker, progress, &mut self.done);
+        hands.take(batch, worker, progress);
     }
 
-    /// Does what is left, waits for the others, and gives what is new. Another's panic is passed on.
-    pub fn finish(mut self) -> Facts {
-        let mut facts: HashMap<ObjectId, Examined> = HashMap::with_capacity(self.known.len());
-        self.worker.examine(&[self.batch], self.progress, &mut self.done);
-        let mut threads = Vec::new();
-        if let Some((hands, started)) = self.hands {
-            hands.finish(&mut self.worker, self.progress, &mut self.done);
-            threads = started;
-        }
-        facts.extend(self.done);
-        for thread in threads {
-            match thread.join() {
-                Ok(done) => facts.extend(done),
-                Err(panic) => std::panic::resume_unwind(panic),
+    /// Does what is left, waits for the others, and gives what is new; nothing where it has to be done again one by
+    /// one.
+    pub fn finish(self) -> Option<Facts> {
+        let done = match self.all {
+            None => {
+                let mut alone = Worker::new(self.ground, Checking::OneByOne);
+                alone.examine(&self.batch, self.progress);
+                Found::settle(vec![alone.found], all_hold)
             }
-        }
+            Some((hands, mut worker)) => {
+                worker.examine(&self.batch, self.progress);
+                hands.settle(worker, self.progress)
+            }
+        };
+        let mut facts: HashMap<ObjectId, Examined> = HashMap::with_capacity(self.known.len());
+        facts.extend(done?);
         facts.extend(self.known.into_iter().filter_map(|(id, examined)| Some((id, examined?))));
-        Facts(facts)
+        Some(Facts(facts))
     }
 }

@@ -1,22 +1,24 @@
-//! All cores examine commits: threads of their own, and the walk where it is ahead of them.
+//! All cores examine commits: threads of their own, and the walk where it is ahead of them. Then all answer what their
+//! signatures come down to.
 
 use super::batch::Batch;
-use super::worker::{Done, Worker};
+use super::spread::{Spread, threads};
+use super::worker::{Checking, Done, Found, Worker};
 use crate::progress::Progress;
 use countersign_policy::judge::Ground;
+use countersign_policy::signature::together::Question;
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{Builder, Scope, ScopedJoinHandle};
+use std::thread::{Builder, Scope};
 
-/// Batches that wait. The walk is faster than those who examine, and what signatures checked together come from is
-/// what waits: two take up to 64 batches each as long as the walk goes on, beside which what is once for all of them
-/// costs a twentieth. Memory for it is had anyway, in smaller pieces.
-const WAITING: usize = 128;
+/// Batches that wait. Where the walk is faster than those who examine, it helps them; who examines never waits for it
+/// to come back.
+const WAITING: usize = 32;
 
-/// Bytes that wait, and that one takes at once: commits may have a megabyte each. Of the usual size, as many batches as
-/// may wait have three together.
+/// Bytes that wait: commits may have a megabyte each.
 const WAITING_BYTES: usize = 8 * 1024 * 1024;
-const SHARE_BYTES: usize = 2 * 1024 * 1024;
 
 /// More threads than this only wait for the disk.
 const THREADS_MAX: usize = 16;
@@ -26,6 +28,15 @@ pub struct Hands {
     queue: Arc<Queue>,
     /// Beside the walk.
     threads: usize,
+    told: Receiver<Told>,
+    _spread: Spread,
+}
+
+/// What a thread tells the walk.
+enum Told {
+    /// Once there are no more commits; or its panic.
+    Found(Box<std::thread::Result<Found>>),
+    Answer(bool),
 }
 
 impl std::fmt::Debug for Hands {
@@ -37,79 +48,105 @@ impl std::fmt::Debug for Hands {
 /// Also when the walk ends by a panic: whoever waits for more must not wait for ever.
 impl Drop for Hands {
     fn drop(&mut self) {
-        self.queue.close();
+        self.queue.change(|waiting| (waiting.closed, waiting.over) = (true, true));
     }
 }
 
 impl Hands {
-    /// One for each core: the walk itself and threads.
-    pub fn for_all_cores() -> Self {
-        let count = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
-        Hands { queue: Arc::new(Queue::for_hands(count)), threads: count.saturating_sub(1) }
-    }
-
-    /// Where a thread cannot be had, the others do its work.
-    pub(super) fn start<'scope, 'env>(
-        &self,
+    /// One for each core: the walk itself and threads. Where a thread cannot be had, the others do its work.
+    pub(super) fn for_all_cores<'scope, 'env>(
         scope: &'scope Scope<'scope, 'env>,
-        ground: &'env Ground<'env>,
+        (ground, checking): (&'env Ground<'env>, Checking),
         progress: &'env Progress,
-    ) -> Vec<ScopedJoinHandle<'scope, Done>> {
-        let started = (0..self.threads).map(|_| {
-            let queue = self.queue.clone();
-            Builder::new().spawn_scoped(scope, move || queue.examine(ground, progress))
+    ) -> Self {
+        let count = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
+        let (tell, told) = channel();
+        let queue: Arc<Queue> = Arc::default();
+        let known: Vec<_> = threads().collect();
+        let started = (1..count).map(|_| {
+            let (queue, tell) = (queue.clone(), tell.clone());
+            Builder::new().spawn_scoped(scope, move || queue.help(Worker::new(ground, checking), progress, &tell))
         });
-        started.filter_map(Result::ok).collect()
+        let threads = started.filter(Result::is_ok).count();
+        Hands { queue, threads, told, _spread: Spread::new(&known) }
     }
 
     /// Hands over, or, where too much waits, first does some of it.
-    pub(super) fn take(&self, batch: Batch, worker: &mut Worker<'_>, progress: &Progress, done: &mut Done) {
+    pub(super) fn take(&self, batch: Batch, worker: &mut Worker<'_>, progress: &Progress) {
         let mut refused = self.queue.put(batch);
         while let Err(batch) = refused {
-            if let Some(share) = self.queue.share_now() {
-                worker.examine(&share, progress, done);
+            if let Some(waiting) = self.queue.next_now() {
+                worker.examine(&waiting, progress);
             }
             refused = self.queue.put(batch);
         }
     }
 
-    /// There is no more. Works on what waits still.
-    pub(super) fn finish(self, worker: &mut Worker<'_>, progress: &Progress, done: &mut Done) {
-        self.queue.close();
-        while let Some(share) = self.queue.share_now() {
-            worker.examine(&share, progress, done);
+    /// There is no more. Works on what waits still, and settles what all have found. Another's panic is passed on.
+    pub(super) fn settle(self, mut worker: Worker<'_>, progress: &Progress) -> Option<Done> {
+        self.queue.change(|waiting| waiting.closed = true);
+        while let Some(batch) = self.queue.next_now() {
+            worker.examine(&batch, progress);
         }
+        let mut all = vec![worker.found];
+        for told in self.told.iter().take(self.threads) {
+            if let Told::Found(found) = told {
+                all.push(found.unwrap_or_else(|panic| resume_unwind(panic)));
+            }
+        }
+        Found::settle(all, |questions| self.all_hold(questions))
+    }
+
+    fn all_hold(&self, questions: Vec<Question>) -> bool {
+        let mut left = questions.len();
+        self.queue.change(|waiting| waiting.questions.extend(questions));
+        let mut all = true;
+        loop {
+            let question = self.queue.lock().questions.pop_front();
+            let Some(question) = question else { break };
+            all &= question.holds();
+            left -= 1;
+        }
+        // What nobody answers does not hold.
+        all && self.told.iter().take(left).filter(|told| matches!(told, Told::Answer(true))).count() == left
     }
 }
 
 /// What the walk has handed over and nobody has taken.
+#[derive(Default)]
 struct Queue {
     waiting: Mutex<Waiting>,
     changed: Condvar,
-    hands: usize,
 }
 
 #[derive(Default)]
 struct Waiting {
     batches: VecDeque<Batch>,
     bytes: usize,
-    /// There will be no more.
+    /// There will be no more batches.
     closed: bool,
+    questions: VecDeque<Question>,
+    /// Nor any questions.
+    over: bool,
 }
 
 impl Queue {
-    fn for_hands(hands: usize) -> Self {
-        Queue { waiting: Mutex::default(), changed: Condvar::new(), hands }
+    /// What a thread does: it examines until there is no more, and then answers.
+    fn help(&self, worker: Worker<'_>, progress: &Progress, tell: &Sender<Told>) {
+        let found = catch_unwind(AssertUnwindSafe(|| self.examine(worker, progress)));
+        // Whoever does not listen any more has no questions either.
+        let _ = tell.send(Told::Found(Box::new(found)));
+        while let Some(question) = self.wait_for(|waiting| waiting.questions.pop_front(), |waiting| waiting.over) {
+            let holds = catch_unwind(AssertUnwindSafe(|| question.holds()));
+            let _ = tell.send(Told::Answer(holds.unwrap_or(false)));
+        }
     }
 
-    /// Examines until there is no more.
-    fn examine(&self, ground: &Ground<'_>, progress: &Progress) -> Done {
-        let mut worker = Worker::new(ground);
-        let mut done = Vec::new();
-        while let Some(share) = self.share() {
-            worker.examine(&share, progress, &mut done);
+    fn examine(&self, mut worker: Worker<'_>, progress: &Progress) -> Found {
+        while let Some(batch) = self.wait_for(Waiting::next, |waiting| waiting.closed) {
+            worker.examine(&batch, progress);
         }
-        done
+        worker.found
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -124,39 +161,44 @@ impl Queue {
         }
         waiting.bytes += batch.bytes_held();
         waiting.batches.push_back(batch);
+        // Whoever wakes up wants the lock.
+        drop(waiting);
         self.changed.notify_one();
         Ok(())
     }
 
-    fn close(&self) {
-        self.lock().closed = true;
+    /// And tells all.
+    fn change(&self, change: impl FnOnce(&mut Waiting)) {
+        change(&mut self.lock());
         self.changed.notify_all();
     }
 
-    /// One's share; nothing once the walk is over and all is taken.
-    fn share(&self) -> Option<Vec<Batch>> {
-        let waiting = self.changed.wait_while(self.lock(), |waiting| waiting.batches.is_empty() && !waiting.closed);
-        waiting.unwrap_or_else(PoisonError::into_inner).share(self.hands)
+    /// Waits until there is something, or until there will be nothing any more.
+    fn wait_for<T>(
+        &self,
+        something: impl Fn(&mut Waiting) -> Option<T>,
+        nothing: impl Fn(&Waiting) -> bool,
+    ) -> Option<T> {
+        let mut waiting = self.lock();
+        loop {
+            let found = something(&mut waiting);
+            if found.is_some() || nothing(&waiting) {
+                return found;
+            }
+            waiting = self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        }
     }
 
-    /// The same for whoever does not wait.
-    fn share_now(&self) -> Option<Vec<Batch>> {
-        self.lock().share(self.hands)
+    fn next_now(&self) -> Option<Batch> {
+        self.lock().next()
     }
 }
 
 impl Waiting {
-    /// The more at once, the less a signature costs; towards the end shares become smaller, so that all end together.
-    fn share(&mut self, hands: usize) -> Option<Vec<Batch>> {
-        let most = self.batches.len().div_ceil(hands);
-        let (mut share, mut bytes) = (Vec::new(), 0);
-        while share.len() < most && bytes < SHARE_BYTES {
-            let Some(batch) = self.batches.pop_front() else { break };
-            bytes += batch.bytes_held();
-            share.push(batch);
-        }
-        self.bytes -= bytes;
-        (!share.is_empty()).then_some(share)
+    fn next(&mut self) -> Option<Batch> {
+        let batch = self.batches.pop_front()?;
+        self.bytes -= batch.bytes_held();
+        Some(batch)
     }
 }
 
@@ -173,42 +215,34 @@ mod tests {
 
     #[test]
     fn no_more_waits_than_memory_has_room_for() {
-        let queue = Queue::for_hands(2);
+        let queue = Queue::default();
         let mut taken = 0;
         while queue.put(batch(10)).is_ok() {
             taken += 1;
         }
         assert_eq!(taken, WAITING);
-        let queue = Queue::for_hands(2);
+        let queue = Queue::default();
         let mut bytes = 0;
         while queue.put(batch(1024 * 1024)).is_ok() {
             bytes += 1024 * 1024;
         }
         assert_eq!(bytes, WAITING_BYTES);
-        assert_eq!(queue.share_now().unwrap().len(), 2, "by bytes");
-        assert!(queue.put(batch(1)).is_ok(), "there is room again");
-    }
-
-    #[test]
-    fn shares_become_smaller_and_nothing_stays() {
-        let queue = Queue::for_hands(2);
-        for _ in 0..20 {
-            assert!(queue.put(batch(10)).is_ok());
-        }
-        let shares: Vec<usize> = std::iter::from_fn(|| queue.share_now()).map(|share| share.len()).collect();
-        assert_eq!(shares, [10, 5, 3, 1, 1]);
+        assert!(queue.next_now().is_some() && queue.put(batch(1)).is_ok(), "there is room again");
     }
 
     #[test]
     fn whoever_waits_is_told_that_there_is_no_more() {
-        let hands = Hands::for_all_cores();
-        let queue = hands.queue.clone();
-        let waiting = std::thread::spawn(move || queue.share().map(|share| share.len()));
-        assert!(hands.queue.put(batch(10)).is_ok());
-        assert_eq!(waiting.join().unwrap(), Some(1));
-        let queue = hands.queue.clone();
-        let waiting = std::thread::spawn(move || queue.share().map(|share| share.len()));
-        drop(hands);
-        assert_eq!(waiting.join().unwrap(), None);
+        let queue: Arc<Queue> = Arc::default();
+        let waiting = || {
+            let queue = queue.clone();
+            std::thread::spawn(move || queue.wait_for(Waiting::next, |waiting| waiting.closed).is_some())
+        };
+        let one = waiting();
+        assert!(queue.put(batch(10)).is_ok());
+        assert!(one.join().unwrap());
+        let one = waiting();
+        drop(Hands { queue: queue.clone(), threads: 0, told: channel().1, _spread: Spread::new(&[]) });
+        assert!(!one.join().unwrap());
+        assert!(queue.wait_for(|waiting| waiting.questions.pop_front(), |waiting| waiting.over).is_none());
     }
 }

@@ -12,6 +12,7 @@ mod hands;
 mod pusher;
 pub mod refs;
 mod retire;
+mod spread;
 mod tags;
 mod trust;
 mod walk;

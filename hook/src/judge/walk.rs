@@ -3,8 +3,9 @@
 use super::facts::{Examiner, Facts};
 use super::refs::RefRules;
 use super::trust::LedgerTrust;
+use super::worker::Checking;
 use super::{Case, JudgeError, Judgement, Shared, carry, walk_error};
-use crate::git::history::{NewHistory, new_commits};
+use crate::git::history::{NewHistory, Parents, new_commits};
 use crate::git::objects::{Kind, Objects};
 use crate::ledger::{Pack, PackBuilder, Signer};
 use countersign_policy::commit::Commit;
@@ -55,28 +56,25 @@ impl Case<'_> {
         judgement: &mut Judgement,
     ) -> Result<Walked, JudgeError> {
         let mut trust = LedgerTrust::new(self, rules, level, places)?;
-        let several = shared.several;
-        let Shared { facts, parents, passed, packed, .. } = &mut *shared;
+        let Shared { facts, parents, passed, packed, several, .. } = &mut *shared;
         if *packed > PACKED_MAX {
             trust.passed = passed.get(&level.number());
         }
-        let (walked, more) = std::thread::scope(|scope| {
-            let mut examiner = Examiner::new(scope, (&self.ground, self.progress), facts);
-            let history = new_commits(
-                (self.objects, self.repository.format),
-                &[new],
-                old,
-                &mut trust,
-                self.bounds(),
-                several.then_some(parents),
-                &mut |id, met| examiner.meet(id, met),
-            );
-            (history, examiner.finish())
-        });
+        let mut parents = several.then_some(parents);
+        let mut walk = |checking| self.walk(new, old, &mut trust, (checking, facts), parents.as_deref_mut());
+        let counted = self.progress.commits();
+        let (walked, more) = match walk(Checking::Together)? {
+            // Some signature is bad. Which one, each tells by itself.
+            (Some(_), None) => {
+                self.progress.back_to(counted);
+                walk(Checking::OneByOne)?
+            }
+            settled => settled,
+        };
         let met = trust.baselines_met();
         let unused = std::mem::take(&mut trust.unused);
-        shared.facts.add(more);
-        let Some(history) = walked.map_err(walk_error)? else {
+        shared.facts.add(more.unwrap_or_default());
+        let Some(history) = walked else {
             let reason = format!("brings in more than {} new commits", self.bounds().commits);
             let subject = places.first().map_or(Subject::Push, |name| Subject::Ref(name.clone()));
             judgement.findings.push(Problem::new(&rule::limit_exceeded::RULE, reason).about(subject));
@@ -90,6 +88,31 @@ impl Case<'_> {
         let pack = self.settle(judged, &history, tag, shared, places, judgement)?;
         carry::distrust(self, rules, (new, old), &history, level, places, judgement)?;
         Ok(Walked { pack, met_old: history.met_old })
+    }
+
+    /// Walks from `new` and examines what is met. Without facts, it is to be done again one by one; without a history,
+    /// there is too much of it.
+    fn walk(
+        &self,
+        new: ObjectId,
+        old: &[ObjectId],
+        trust: &mut LedgerTrust<'_>,
+        (checking, before): (Checking, &Facts),
+        parents: Option<&mut Parents>,
+    ) -> Result<(Option<NewHistory>, Option<Facts>), JudgeError> {
+        std::thread::scope(|scope| {
+            let mut examiner = Examiner::new(scope, (&self.ground, checking), self.progress, before);
+            let history = new_commits(
+                (self.objects, self.repository.format),
+                &[new],
+                old,
+                trust,
+                self.bounds(),
+                parents,
+                &mut |id, met| examiner.meet(id, met),
+            );
+            Ok((history.map_err(walk_error)?, examiner.finish()))
+        })
     }
 
     /// What speaks against each commit of the walk at these places; commits without an entry may come in.

@@ -7,7 +7,7 @@ use countersign_policy::id::ObjectId;
 use countersign_policy::judge::{Examined, Ground};
 use countersign_policy::keyring::Person;
 use countersign_policy::rule;
-use countersign_policy::signature::together::Together;
+use countersign_policy::signature::together::{Question, Together};
 use countersign_policy::signature::{Format, SignedBy};
 use countersign_policy::verdict::Problem;
 use std::collections::HashMap;
@@ -35,35 +35,56 @@ impl Signers {
     }
 }
 
-/// What one thread examines with.
+/// How signatures are checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Checking {
+    /// Where that is possible.
+    Together,
+    OneByOne,
+}
+
+/// What one thread examines with, and what it found.
 pub(super) struct Worker<'a> {
     ground: &'a Ground<'a>,
     signers: Signers,
-    together: Together,
+    pub found: Found,
+}
+
+/// What was found; it counts once it is settled.
+pub(super) struct Found {
+    together: Together<(ObjectId, Examined)>,
+    /// What has another hash than it says.
+    forged: Done,
 }
 
 impl<'a> Worker<'a> {
-    pub fn new(ground: &'a Ground<'a>) -> Self {
-        Worker { ground, signers: Signers::default(), together: Together::new(random_seed()) }
+    pub fn new(ground: &'a Ground<'a>, checking: Checking) -> Self {
+        let seed = if checking == Checking::Together { random_seed() } else { None };
+        let found = Found { together: Together::new(seed), forged: Vec::new() };
+        Worker { ground, signers: Signers::default(), found }
     }
 
-    /// Adds what is found out of each commit.
-    pub fn examine(&mut self, batches: &[Batch], progress: &Progress, done: &mut Done) {
-        let before = done.len();
-        let commits = batches.iter().flat_map(Batch::commits);
-        let (genuine, others): (Vec<_>, Vec<_>) = commits.partition(|(id, raw)| hash_is(id, Kind::Commit, raw));
-        let raws: Vec<&[u8]> = genuine.iter().map(|(_, raw)| *raw).collect();
-        let examined = self
-            .ground
-            .examine_commits(&raws, &mut self.together)
-            .into_iter()
-            .map(|examined| Examined { signer: examined.signer.map(|signer| self.signers.share(signer)), ..examined });
-        let refused = others.into_iter().map(|(id, _)| {
+    pub fn examine(&mut self, batch: &Batch, progress: &Progress) {
+        let (genuine, others): (Vec<_>, Vec<_>) = batch.commits().partition(|(id, raw)| hash_is(id, Kind::Commit, raw));
+        self.found.forged.extend(others.into_iter().map(|(id, _)| {
             let problem = Problem::new(&rule::malformed_object::RULE, "does not have the hash it goes by");
             (id, Examined::refused(problem))
+        }));
+        let signers = &mut self.signers;
+        self.ground.examine_commits(genuine, &mut self.found.together, |id, examined| {
+            (id, Examined { signer: examined.signer.map(|signer| signers.share(signer)), ..examined })
         });
-        done.extend(genuine.iter().map(|(id, _)| *id).zip(examined).chain(refused));
-        progress.add(done.len() - before);
+        progress.add(batch.commits_held());
+    }
+}
+
+impl Found {
+    /// Of all workers; nothing where a signature is bad that was checked together with others.
+    pub fn settle(all: Vec<Found>, ask: impl FnOnce(Vec<Question>) -> bool) -> Option<Done> {
+        let (together, forged): (Vec<_>, Vec<_>) = all.into_iter().map(|found| (found.together, found.forged)).unzip();
+        let mut done = Together::settle(together, ask)?;
+        done.extend(forged.into_iter().flatten());
+        Some(done)
     }
 }
 

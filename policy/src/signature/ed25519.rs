@@ -39,10 +39,17 @@ const GROUP: usize = 5;
 
 /// Below this a batch costs more than its signatures one by one: the sums' tests cost as much as 25 of them, the keys
 /// of fifty people as much as ten.
-pub(super) const BATCH_LEAST: usize = 64;
+pub(super) const BATCH_LEAST: usize = 40;
 
-/// Keys that are kept ready, 200 bytes each: more people do not sign the commits of one batch.
-const KEYS_MAX: usize = 4096;
+/// Sums that one core tests at once, in a tenth of a millisecond.
+const TESTED_AT_ONCE: usize = 4;
+
+/// Keys that are kept ready, 200 bytes each: more people do not sign the commits of one push. The signatures of others
+/// are checked one by one.
+pub(super) const KEYS_MAX: usize = 4096;
+
+/// Where there is no key: nothing by it holds.
+const NO_PLACE: usize = usize::MAX;
 
 /// Keys that were met, ready for use, each checked once.
 #[derive(Default)]
@@ -53,25 +60,41 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    /// Makes room for those of one more batch.
-    pub fn tidy(&mut self, most: usize) {
-        if self.places.len() > most {
-            *self = Keys::default();
-        }
-    }
-
     /// `torsion_free`: that is known already.
     pub fn place(&mut self, key: &[u8; 32], torsion_free: bool) -> Option<usize> {
         if let Some(known) = self.places.get(key) {
             return *known;
         }
+        if self.places.len() >= KEYS_MAX {
+            return None;
+        }
         let point = decoded(key).filter(|point| torsion_free || is_torsion_free(point));
-        let place = point.map(|point| {
-            self.points.push(point);
-            self.points.len() - 1
-        });
+        let place = point.map(|point| self.push(point));
         self.places.insert(*key, place);
         place
+    }
+
+    fn push(&mut self, point: EdwardsPoint) -> usize {
+        self.points.push(point);
+        self.points.len() - 1
+    }
+
+    /// Takes over the keys of another, and says for each of its places where the key is here.
+    fn absorb(&mut self, other: Keys) -> Vec<usize> {
+        let mut here = vec![NO_PLACE; other.points.len()];
+        for (key, there) in other.places {
+            let Some(there) = there else { continue };
+            let (Some(point), Some(here)) = (other.points.get(there), here.get_mut(there)) else { continue };
+            *here = match self.places.get(&key) {
+                Some(Some(known)) => *known,
+                _ => {
+                    let place = self.push(*point);
+                    self.places.insert(key, Some(place));
+                    place
+                }
+            };
+        }
+        here
     }
 }
 
@@ -84,22 +107,31 @@ struct Equation {
     k: Scalar,
 }
 
-/// Signatures that wait to be checked together, and the keys of all before them.
-#[derive(Default)]
+impl Equation {
+    fn holds_alone(&self, key: Option<&EdwardsPoint>) -> bool {
+        let left = |key| EdwardsPoint::vartime_double_scalar_mul_basepoint(&-self.k, key, &self.s);
+        key.is_some_and(|key| left(key) == self.r)
+    }
+}
+
+/// Signatures that are checked together. Of most, only what they add up to is kept.
 pub(super) struct Batch {
     keys: Keys,
-    equations: Vec<Equation>,
+    /// Those that were not added up yet.
+    waiting: Vec<Equation>,
+    sides: Option<Box<Sides>>,
+    random: Random,
 }
 
 impl Batch {
-    pub fn begin(&mut self) {
-        self.equations.clear();
-        self.keys.tidy(KEYS_MAX);
+    /// Nobody who pushes may know the seed.
+    pub fn new(seed: [u8; 32]) -> Self {
+        Batch { keys: Keys::default(), waiting: Vec::new(), sides: None, random: Random::new(seed) }
     }
 
     /// Takes a signature that is formed as it should be. Any other is `false`, and not in the batch.
     pub fn take(&mut self, key: &VerifyKey, message: &[u8], signature: &[u8; 64]) -> bool {
-        self.equation(key, message, signature).map(|equation| self.equations.push(equation)).is_some()
+        self.equation(key, message, signature).map(|equation| self.waiting.push(equation)).is_some()
     }
 
     fn equation(&mut self, key: &VerifyKey, message: &[u8], signature: &[u8; 64]) -> Option<Equation> {
@@ -112,48 +144,128 @@ impl Batch {
         Some(Equation { key: place, r: decoded(r)?, s, k })
     }
 
-    /// Whether every signature is good; for fewer than [`BATCH_LEAST`] one by one.
-    pub fn holds(&self, random: &mut Random) -> bool {
-        if self.equations.len() < BATCH_LEAST {
-            self.equations.iter().all(|equation| self.holds_alone(equation))
-        } else {
-            self.holds_together(random)
+    /// Adds up what waits in whole groups, unless there may be too few at last.
+    pub fn sum_up(&mut self) {
+        let whole = self.waiting.len() / GROUP * GROUP;
+        if self.sides.is_some() || whole >= BATCH_LEAST {
+            self.sum_up_first(whole);
         }
     }
 
-    fn holds_alone(&self, Equation { key, r, s, k }: &Equation) -> bool {
-        let key = self.keys.points.get(*key);
-        key.is_some_and(|key| EdwardsPoint::vartime_double_scalar_mul_basepoint(&-k, key, s) == *r)
+    fn sum_up_first(&mut self, count: usize) {
+        let sides = self.sides.get_or_insert_default();
+        sides.of_keys.resize(self.keys.points.len(), Scalar::ZERO);
+        let summed: Vec<Equation> = self.waiting.drain(..count).collect();
+        summed.chunks(GROUP).for_each(|group| sides.add(group, &mut self.random));
     }
 
-    fn holds_together(&self, random: &mut Random) -> bool {
-        let mut base = Scalar::ZERO;
-        let mut of_keys = vec![Scalar::ZERO; self.keys.points.len()];
-        let mut sums = [EdwardsPoint::identity(); SUMS];
-        for group in self.equations.chunks(GROUP) {
-            // Where the last group has no point, none is chosen.
-            let numbers: [u128; GROUP] = std::array::from_fn(|at| if at < group.len() { random.number() } else { 0 });
-            for (equation, number) in group.iter().zip(numbers) {
-                let z = Scalar::from(number);
-                base += z * equation.s;
-                if let Some(of_key) = of_keys.get_mut(equation.key) {
-                    *of_key -= z * equation.k;
-                }
-            }
-            let subsets = Subsets::of(group);
-            for (bit, sum) in sums.iter_mut().enumerate() {
-                if let Some(chosen) = subsets.sum(numbers.map(|number| number >> bit & 1 == 1)) {
-                    *sum += chosen;
+    /// Takes over the signatures of another.
+    pub fn absorb(&mut self, other: Batch) {
+        let places = self.keys.absorb(other.keys);
+        let here = |there: usize| places.get(there).copied().unwrap_or(NO_PLACE);
+        self.waiting.extend(other.waiting.into_iter().map(|equation| Equation { key: here(equation.key), ..equation }));
+        if let Some(theirs) = other.sides {
+            let sides = self.sides.get_or_insert_default();
+            sides.of_keys.resize(self.keys.points.len(), Scalar::ZERO);
+            sides.base += theirs.base;
+            sides.sums.iter_mut().zip(&theirs.sums).for_each(|(sum, their)| *sum += their);
+            for (there, of_key) in theirs.of_keys.iter().enumerate() {
+                if let Some(mine) = sides.of_keys.get_mut(here(there)) {
+                    *mine += of_key;
                 }
             }
         }
-        let mut used: Vec<(&Scalar, &EdwardsPoint)> = of_keys.iter().zip(&self.keys.points).collect();
+    }
+
+    /// What its signatures come down to: they are good if all of this holds. Where there are fewer than
+    /// [`BATCH_LEAST`], each by itself.
+    pub fn questions(mut self) -> Vec<Question> {
+        if self.sides.is_none() && self.waiting.len() < BATCH_LEAST {
+            let points = self.keys.points;
+            let alone =
+                |equation: Equation| Question(Kind::Alone(points.get(equation.key).copied(), Box::new(equation)));
+            return self.waiting.into_iter().map(alone).collect();
+        }
+        self.sum_up_first(self.waiting.len());
+        let Some(sides) = self.sides else { return Vec::new() };
+        let tested = sides.sums.get(..TORSION_SUMS).unwrap_or(&sides.sums);
+        let torsion: Vec<Kind> = tested.chunks(TESTED_AT_ONCE).map(|sums| Kind::Torsion(sums.to_vec())).collect();
+        // What takes longest comes first.
+        std::iter::once(Kind::Sides(sides, self.keys.points)).chain(torsion).map(Question).collect()
+    }
+}
+
+/// One part of what the signatures of a batch come down to; it can be answered by itself, on any thread.
+pub struct Question(Kind);
+
+enum Kind {
+    /// One signature, with its key.
+    Alone(Option<EdwardsPoint>, Box<Equation>),
+    /// The equation of all, with the keys.
+    Sides(Box<Sides>, Vec<EdwardsPoint>),
+    /// Sums that must have no torsion.
+    Torsion(Vec<EdwardsPoint>),
+}
+
+impl std::fmt::Debug for Question {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Question").finish_non_exhaustive()
+    }
+}
+
+impl Question {
+    pub fn holds(&self) -> bool {
+        match &self.0 {
+            Kind::Alone(key, equation) => equation.holds_alone(key.as_ref()),
+            Kind::Sides(sides, keys) => sides.are_equal(keys),
+            Kind::Torsion(sums) => sums.iter().all(is_torsion_free),
+        }
+    }
+}
+
+/// Both sides of the equation, as far as signatures were added up.
+struct Sides {
+    sums: [EdwardsPoint; SUMS],
+    /// `Σ z·s`
+    base: Scalar,
+    /// For each key `−Σ z·k`.
+    of_keys: Vec<Scalar>,
+}
+
+impl Default for Sides {
+    fn default() -> Self {
+        Sides { sums: [EdwardsPoint::identity(); SUMS], base: Scalar::ZERO, of_keys: Vec::new() }
+    }
+}
+
+impl Sides {
+    /// Adds at most [`GROUP`] signatures.
+    fn add(&mut self, group: &[Equation], random: &mut Random) {
+        // Where the last group has no point, none is chosen.
+        let numbers: [u128; GROUP] = std::array::from_fn(|at| if at < group.len() { random.number() } else { 0 });
+        for (equation, number) in group.iter().zip(numbers) {
+            let z = Scalar::from(number);
+            self.base += z * equation.s;
+            if let Some(of_key) = self.of_keys.get_mut(equation.key) {
+                *of_key -= z * equation.k;
+            }
+        }
+        let subsets = Subsets::of(group);
+        for (bit, sum) in self.sums.iter_mut().enumerate() {
+            if let Some(chosen) = subsets.sum(numbers.map(|number| number >> bit & 1 == 1)) {
+                *sum += chosen;
+            }
+        }
+    }
+
+    fn are_equal(&self, keys: &[EdwardsPoint]) -> bool {
+        let mut used: Vec<(&Scalar, &EdwardsPoint)> = self.of_keys.iter().zip(keys).collect();
         used.retain(|(of_key, _)| **of_key != Scalar::ZERO);
-        used.push((&base, &ED25519_BASEPOINT_POINT));
+        used.push((&self.base, &ED25519_BASEPOINT_POINT));
         let numbers = used.iter().map(|(number, _)| *number);
         let right = EdwardsPoint::vartime_multiscalar_mul(numbers, used.iter().map(|(_, point)| *point));
-        let left = sums.iter().rev().fold(EdwardsPoint::identity(), |left, sum| left + left + sum);
-        left == right && sums.iter().take(TORSION_SUMS).all(is_torsion_free)
+        let left = self.sums.iter().rev().fold(EdwardsPoint::identity(), |left, sum| left + left + sum);
+        left == right
     }
 }
 

@@ -1,15 +1,14 @@
 //! A batch takes exactly the signatures that are taken one by one. Whoever has the secret key can make every kind that
 //! the two might see differently; these are made here.
 
-use crate::signature::ed25519::{BATCH_LEAST, Batch, Keys, Random, SUMS, decoded, is_torsion_free};
+use crate::signature::ed25519::{BATCH_LEAST, Batch, KEYS_MAX, Keys, Random, SUMS, decoded, is_torsion_free};
 use crate::signature::primitive::{Hash, Numbers, Signed, VerifyKey};
-use crate::signature::together::{Checks, Together};
+use crate::signature::together::{Checks, Together, all_hold};
 use curve25519_dalek::constants::{ED25519_BASEPOINT_POINT as B, EIGHT_TORSION};
 use curve25519_dalek::edwards::EdwardsPoint;
 use curve25519_dalek::scalar::Scalar;
 use curve25519_dalek::traits::IsIdentity;
 use proptest::prelude::*;
-use std::cell::Cell;
 
 const MESSAGE: &[u8] = b"what is signed";
 
@@ -90,9 +89,9 @@ impl Made {
     }
 }
 
-/// Good signatures by a few keys, as many as a batch has at least.
+/// Good signatures by a few keys, more than a batch has at least.
 fn good() -> Vec<Made> {
-    (0..BATCH_LEAST as u64).map(|n| Pair::new(n % 5).sign(n)).collect()
+    (0..BATCH_LEAST as u64 + 24).map(|n| Pair::new(n % 5).sign(n)).collect()
 }
 
 fn seed(n: u64) -> [u8; 32] {
@@ -101,16 +100,39 @@ fn seed(n: u64) -> [u8; 32] {
 
 /// Whether all get into a batch, and it holds.
 fn holds(made: &[Made], seed_of: u64) -> bool {
-    let mut batch = Batch::default();
-    batch.begin();
-    made.iter().all(|made| batch.take(&made.verify_key(), MESSAGE, &made.signature))
-        && batch.holds(&mut Random::new(seed(seed_of)))
+    batch(made, seed_of).is_some_and(|batch| all_hold(batch.questions()))
 }
 
-/// As a worker finds it, for each.
+fn batch(made: &[Made], seed_of: u64) -> Option<Batch> {
+    let mut batch = Batch::new(seed(seed_of));
+    // In parts, as they come.
+    let taken = made.chunks(29).all(|part| {
+        let taken = part.iter().all(|made| batch.take(&made.verify_key(), MESSAGE, &made.signature));
+        batch.sum_up();
+        taken
+    });
+    taken.then_some(batch)
+}
+
+/// As workers find it, for each: `Err` where it had to be done again one by one.
+fn settled(made: &[Made], seed_of: u64) -> Result<Vec<bool>, Vec<bool>> {
+    let by_workers = |seed: &dyn Fn(u64) -> Option<[u8; 32]>| {
+        let (many, few) = made.split_at(made.len() * 3 / 4);
+        let workers = [many, few].into_iter().zip(0..).map(|(made, worker)| {
+            let mut together = Together::new(seed(worker));
+            for part in made.chunks(17) {
+                together.find(|checks, found| found.extend(part.iter().map(|made| made.verify(checks))));
+            }
+            together
+        });
+        Together::settle(workers, all_hold)
+    };
+    let together = by_workers(&|worker| Some(seed(seed_of.wrapping_mul(2) + worker)));
+    together.ok_or_else(|| by_workers(&|_| None).unwrap())
+}
+
 fn judged(made: &[Made], seed_of: u64) -> Vec<bool> {
-    let mut together = Together::new(Some(seed(seed_of)));
-    together.judge(made.len(), |checks| made.iter().map(|made| made.verify(checks)).collect())
+    settled(made, seed_of).unwrap_or_else(|again| again)
 }
 
 fn one_by_one(made: &[Made]) -> Vec<bool> {
@@ -131,10 +153,12 @@ fn one_bad_signature_spoils_a_batch_wherever_it_is() {
     let changed = Hash::Sha512.of([MESSAGE]);
     for size in [1, BATCH_LEAST - 1, BATCH_LEAST, 2 * BATCH_LEAST + 3] {
         let made: Vec<Made> = (0..size as u64).map(|n| Pair::new(n % 5).sign(n)).collect();
+        assert_eq!(settled(&made, 1), Ok(vec![true; size]));
         for at in [0, size / 2, size - 1] {
             let mut spoiled = made.clone();
             spoiled[at] = made[at].moved(Scalar::ONE);
             assert!(!holds(&spoiled, at as u64), "{at} of {size}");
+            assert_eq!(settled(&spoiled, at as u64), Err((0..size).map(|other| other != at).collect()));
             spoiled[at] = Pair::new(99).sign_as(changed.as_ref()[..32].try_into().unwrap(), scalar(1));
             assert!(!holds(&spoiled, at as u64), "{at} of {size}");
         }
@@ -275,26 +299,39 @@ fn r_has_one_form() {
     assert!(!holds(std::slice::from_ref(&odd), 0) && !odd.alone());
 }
 
+/// Whoever absorbs whom, and however many each has.
 #[test]
-fn work_is_done_twice_only_once_and_never_without_a_seed() {
-    let times = |together: &mut Together, made: &[Made]| {
-        let times = Cell::new(0);
-        let found = together.judge(made.len(), |checks| {
-            times.set(times.get() + 1);
-            made.iter().map(|made| made.verify(checks)).collect::<Vec<_>>()
-        });
-        assert_eq!(found, one_by_one(made));
-        times.get()
-    };
-    let mut together = Together::new(Some(seed(1)));
-    let mut bad = good();
-    bad[5] = bad[5].moved(Scalar::ONE);
-    assert_eq!(times(&mut together, &good()), 1);
-    assert_eq!(times(&mut together, &bad[..BATCH_LEAST - 1]), 1, "too few to be put off");
-    assert_eq!(times(&mut together, &good()), 1, "nothing stays from batch to batch");
-    assert_eq!(times(&mut together, &bad), 2);
-    assert_eq!(times(&mut together, &bad), 1, "one by one from now on");
-    assert_eq!(times(&mut Together::new(None), &bad), 1);
+fn what_workers_have_holds_as_if_one_had_it() {
+    let made: Vec<Made> = (0..120).map(|n| Pair::new(n % 7).sign(n)).collect();
+    let mut bad = made.clone();
+    bad[100] = bad[100].moved(Scalar::ONE);
+    for cut in [0, 1, 5, BATCH_LEAST - 1, BATCH_LEAST, 60, 119, 120] {
+        for turn in [false, true] {
+            let held = |made: &[Made]| {
+                let (first, second) = made.split_at(cut);
+                let (mut one, mut other) = (batch(first, 1).unwrap(), batch(second, 2).unwrap());
+                if turn {
+                    std::mem::swap(&mut one, &mut other);
+                }
+                one.absorb(other);
+                all_hold(one.questions())
+            };
+            assert!(held(&made) && !held(&bad), "{cut} {turn}");
+        }
+    }
+    let few = &made[..20];
+    let mut one = batch(&few[..7], 1).unwrap();
+    one.absorb(batch(&few[7..], 2).unwrap());
+    assert!(all_hold(one.questions()), "so few are checked one by one");
+}
+
+#[test]
+fn without_a_seed_nothing_is_put_off() {
+    let bad = Pair::new(1).sign(1).moved(Scalar::ONE);
+    let mut together = Together::new(None);
+    together.find(|checks, found| found.push(bad.verify(checks)));
+    assert_eq!(Together::settle([together], all_hold), Some(vec![false]));
+    assert_eq!(Together::<bool>::settle([], all_hold), Some(vec![]));
 }
 
 #[test]
@@ -316,7 +353,7 @@ fn each_signature_has_a_number_of_its_own_that_only_the_seed_tells() {
 }
 
 #[test]
-fn a_key_is_looked_at_once_and_many_keys_are_forgotten() {
+fn a_key_is_looked_at_once_and_too_many_keys_are_left_to_the_single_check() {
     let mut keys = Keys::default();
     let (good, torsion) = (Pair::new(1).key, Pair::with(1, 3).key);
     assert_eq!(
@@ -328,10 +365,10 @@ fn a_key_is_looked_at_once_and_many_keys_are_forgotten() {
         (Some(1), Some(0), None)
     );
     assert_eq!(Keys::default().place(&torsion, true), Some(0), "what registration says is believed");
-    keys.tidy(4);
-    assert_eq!(keys.place(&Pair::new(2).key, false), Some(1));
-    keys.tidy(3);
-    assert_eq!(keys.place(&Pair::new(2).key, false), Some(0));
+    for n in 0..KEYS_MAX as u64 {
+        keys.place(&seed(n), false);
+    }
+    assert_eq!((keys.place(&Pair::new(3).key, false), keys.place(&good, false)), (None, Some(0)));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use super::{Context, Format, SignedBy, payload::Payload, settings::Settings};
 use crate::id::Fingerprint;
 use crate::keyring::Person;
 use crate::signature::registration::Registration;
-use crate::signature::together::Together;
+use crate::signature::together::{Together, all_hold};
 use crate::testing::{MemoryKeyring, NoX509, key, person};
 use crate::time::Time;
 use crate::verdict::Problem;
@@ -79,9 +79,14 @@ impl Server {
     pub fn verify(&self, payload: &[u8], signature: impl AsRef<[u8]>) -> Result<SignedBy, Problem> {
         let context = Context { keyring: &self.keyring, settings: &self.settings, now: self.now, x509: &NoX509 };
         let found = super::verify(&Payload::whole(payload), signature.as_ref(), &context);
-        let later = Together::new(Some([7; 32])).judge(usize::MAX, |checks| {
-            super::verify_as(&Payload::whole(payload), signature.as_ref(), &context, checks)
-        });
+        let found_by = |seed| {
+            let mut together = Together::new(seed);
+            together.find(|checks, found| {
+                found.push(super::verify_as(&Payload::whole(payload), signature.as_ref(), &context, checks));
+            });
+            Together::settle([together], all_hold).and_then(|mut found| found.pop())
+        };
+        let later = found_by(Some([7; 32])).or_else(|| found_by(None)).unwrap();
         assert_eq!(format!("{found:?}"), format!("{later:?}"), "the same in a batch");
         found
     }
