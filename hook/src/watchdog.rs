@@ -3,7 +3,8 @@
 use crate::voice::say;
 use countersign_policy::config::Limits;
 use countersign_policy::rule::out_of_time::RULE;
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// What a hook that keeps its own deadlines still needs besides, to start and to end.
@@ -12,7 +13,14 @@ const GRACE: Duration = Duration::from_secs(10);
 /// Ends the process as "could not decide" unless it is dropped in time.
 #[derive(Debug)]
 pub struct Watchdog {
-    _calm: Sender<()>,
+    /// The thread is not woken to hear that all is well: the process ends before it would.
+    calm: Arc<AtomicBool>,
+}
+
+impl Drop for Watchdog {
+    fn drop(&mut self) {
+        self.calm.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Whether the client is told.
@@ -26,11 +34,13 @@ pub enum Voice {
 impl Watchdog {
     /// Leaves the time to judge, and to wait for other writers to the ledger.
     pub fn start(limits: &Limits, voice: Voice) -> Self {
-        let (calm, wake) = channel::<()>();
+        let calm: Arc<AtomicBool> = Arc::default();
+        let is_calm = calm.clone();
         let limit = limits.time.get() + limits.ledger_wait.get() + GRACE;
         // Without the thread a hang is ended by nobody; that is how it was before, so going on is right.
         let _ = std::thread::Builder::new().name("watchdog".to_owned()).spawn(move || {
-            if wake.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
+            std::thread::sleep(limit);
+            if !is_calm.load(Ordering::Relaxed) {
                 if voice == Voice::Loud {
                     let text = format!("countersign: push could not be decided: {}   [{}]\n", RULE.summary, RULE.id);
                     // The client may be what hangs.
@@ -39,6 +49,6 @@ impl Watchdog {
                 std::process::exit(2);
             }
         });
-        Watchdog { _calm: calm }
+        Watchdog { calm }
     }
 }
