@@ -253,10 +253,9 @@ pub(super) fn store_pack(
             .prepare_cached("INSERT INTO pack_body (pack, bytes) VALUES (?1, ?2)")?
             .execute(params![number, pack.bytes()])?;
     }
+    let mut of_pack = connection.prepare_cached("INSERT INTO pack_signer (pack, idx, signer) VALUES (?1, ?2, ?3)")?;
     for (position, signer) in (0u32..).zip(pack.signers()) {
-        connection
-            .prepare_cached("INSERT INTO pack_signer (pack, idx, signer) VALUES (?1, ?2, ?3)")?
-            .execute(params![number, position, signer::number(connection, signer)?])?;
+        of_pack.execute(params![number, position, signer::number(connection, signer)?])?;
     }
     match place.repo {
         Some(repo) if place.level > 0 && !place.tips => {

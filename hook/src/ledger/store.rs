@@ -289,9 +289,9 @@ fn configure(connection: &Connection) -> Result<(), rusqlite::Error> {
     // Otherwise each statement is prepared again once its parameters are known.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
-    // FULL: the log is synced before a commit returns, for a lost verdict would be a lost record.
-    connection
-        .execute_batch("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA temp_store = MEMORY;")?;
+    // FULL: the log is synced before a commit returns, for a lost verdict would be a lost record. Its checkpoints of its
+    // own end where `Wal::watch` begins.
+    connection.execute_batch("PRAGMA synchronous = FULL")?;
     Ok(())
 }
 

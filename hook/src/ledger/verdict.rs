@@ -125,10 +125,9 @@ pub(super) fn record(
             facts.enforced,
         ])?;
     let signers = facts.updates.iter().flat_map(|update| update.commits.signers()).map(|signer| &signer.person);
+    let mut by_person = connection.prepare_cached("INSERT INTO verdict_person (person, seq) VALUES (?1, ?2)")?;
     for person in facts.pusher.iter().chain(signers).collect::<BTreeSet<_>>() {
-        connection
-            .prepare_cached("INSERT INTO verdict_person (person, seq) VALUES (?1, ?2)")?
-            .execute(params![person.as_str(), to_sql(seq)?])?;
+        by_person.execute(params![person.as_str(), to_sql(seq)?])?;
     }
     // Whoever is refused adds nothing to what a repository remembers.
     if let Some(repo) = repo.filter(|_| facts.decision == Decision::Accept || !facts.enforced) {
