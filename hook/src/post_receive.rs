@@ -58,12 +58,17 @@ fn apply(call: &Call, environment: &GitEnvironment, cwd: &Path, input: impl Read
             "verdict": found.verdict.to_string(),
             "finding": late.as_ref().map(|_| rule::applied_late::RULE.id), "reason": late,
         }));
+        let names = repository.follow(&update.name).unwrap_or_else(|_| vec![update.name.clone()]);
+        if names.len() == 1 {
+            ids.push(found.id);
+            continue;
+        }
+        // A symbolic ref moved all that it leads to.
         if let Entry::Vacant(entry) = updates_of.entry(verdict) {
             let by_name = ledger.read().updates_of_verdict(verdict)?.into_iter();
             entry.insert(by_name.map(|update| (update.name.clone(), update)).collect::<HashMap<RefName, Update>>());
         }
         let by_name = updates_of.get(&verdict);
-        let names = repository.follow(&update.name).unwrap_or_else(|_| vec![update.name.clone()]);
         let same = |other: &&Update| other.old == found.old && other.new == found.new;
         ids.extend(names.iter().filter_map(|name| by_name?.get(name)).filter(same).map(|other| other.id));
     }
