@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 /// Name of the overlay file, the only name a reader has to know.
 pub(crate) const CURRENT: &str = "cur";
@@ -35,9 +35,16 @@ pub struct PublishedKeyring {
     overlay: Overlay,
     base: Base,
     authorities: Arc<Authorities>,
-    persons: Mutex<HashMap<PersonId, Option<Arc<Person>>>>,
+    persons: Mutex<HashMap<PersonId, Option<Known>>>,
     /// Holders of the handles that were asked for and found: a push of ten thousand commits is by a few keys.
     holders: RwLock<HashMap<KeyHandle, Vec<PersonId>>>,
+}
+
+/// A person who was asked for, with the digest of their record.
+#[derive(Clone, Debug)]
+struct Known {
+    person: Arc<Person>,
+    digest: [u8; 32],
 }
 
 impl PublishedKeyring {
@@ -74,7 +81,10 @@ impl PublishedKeyring {
 
     /// SHA-256 of the stored record: it changes when anything about the person or their keys does.
     pub fn person_digest(&self, id: &PersonId) -> Result<Option<[u8; 32]>, KeyringError> {
-        Ok(self.record(id)?.map(|record| Sha256::digest(record.as_ref()).into()))
+        if let Some(known) = self.persons().get(id) {
+            return Ok(known.as_ref().map(|known| known.digest));
+        }
+        Ok(self.record(id)?.map(|record| digest(&record)))
     }
 
     /// Ids of all persons, in order. Reads the whole keyring: for reports, never for a push.
@@ -97,6 +107,30 @@ impl PublishedKeyring {
             Some(record) => Ok(Some(Cow::Borrowed(record))),
             None => Ok(self.base.record(&IndexKey::person(id))?.map(Cow::Owned)),
         }
+    }
+
+    fn persons(&self) -> MutexGuard<'_, HashMap<PersonId, Option<Known>>> {
+        // A panic while it was held cannot leave it half changed.
+        self.persons.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn known(&self, id: &PersonId) -> Result<Option<Known>, KeyringError> {
+        if let Some(known) = self.persons().get(id) {
+            return Ok(known.clone());
+        }
+        // Read without the lock: at the start of a push every thread asks for somebody else.
+        let known = match self.record(id)? {
+            None => None,
+            Some(record) => {
+                let person = decode(&record)?;
+                if &person.id != id {
+                    return Err(KeyringError(format!("keyring: the record of {id} is that of {}", person.id)));
+                }
+                Some(Known { person: Arc::new(person), digest: digest(&record) })
+            }
+        };
+        // Whoever was first gave the person that all share.
+        Ok(self.persons().entry(id.clone()).or_insert(known).clone())
     }
 
     /// The index only suggests; a person counts when their own record says so.
@@ -126,24 +160,7 @@ impl Keyring for PublishedKeyring {
     }
 
     fn person(&self, id: &PersonId) -> Result<Option<Arc<Person>>, KeyringError> {
-        // A panic while the map was held cannot leave it half changed.
-        let persons = || self.persons.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = persons().get(id) {
-            return Ok(known.clone());
-        }
-        // Read without the lock: at the start of a push every thread asks for somebody else.
-        let person = match self.record(id)? {
-            None => None,
-            Some(record) => {
-                let person = decode(&record)?;
-                if &person.id != id {
-                    return Err(KeyringError(format!("keyring: the record of {id} is that of {}", person.id)));
-                }
-                Some(Arc::new(person))
-            }
-        };
-        // Whoever was first gave the person that all share.
-        Ok(persons().entry(id.clone()).or_insert(person).clone())
+        Ok(self.known(id)?.map(|known| known.person))
     }
 
     fn holders(&self, handle: &KeyHandle) -> Result<Vec<PersonId>, KeyringError> {
@@ -176,6 +193,10 @@ impl Keyring for PublishedKeyring {
     fn authorities(&self) -> Result<Arc<Authorities>, KeyringError> {
         Ok(Arc::clone(&self.authorities))
     }
+}
+
+fn digest(record: &[u8]) -> [u8; 32] {
+    Sha256::digest(record).into()
 }
 
 fn decode(record: &[u8]) -> Result<Person, KeyringError> {
