@@ -25,10 +25,11 @@ impl Spread {
             elsewhere.unset(here);
             only_here.set(here);
         }
-        if elsewhere.count() == 0 || only_here.count() == 0 {
+        let others: Vec<Pid> = threads().filter(|thread| !known.contains(thread)).collect();
+        if others.is_empty() || elsewhere.count() == 0 || only_here.count() == 0 {
             return Spread { before: None };
         }
-        for thread in threads().filter(|thread| !known.contains(thread)) {
+        for thread in others {
             let _ = sched_setaffinity(Some(thread), &elsewhere);
         }
         Spread { before: sched_setaffinity(None, &only_here).is_ok().then_some(everywhere) }
