@@ -8,7 +8,7 @@ use std::path::Path;
 const APPLICATION_ID: i64 = 0x4353_4c47;
 
 /// One step each; a step that was ever released is never changed.
-const MIGRATIONS: &[&str] = &[V1];
+const MIGRATIONS: &[&str] = &[V1, V2];
 
 const V1: &str = "
 -- The truth: exact leaf bytes, and the packs whose digests the leaves name.
@@ -155,11 +155,24 @@ CREATE TABLE receipt (
 ) STRICT, WITHOUT ROWID;
 -- Packs of which only the first `done` ids are in `receipt`.
 CREATE TABLE unfolded (
+    pack INTEGER PRIMARY KEY,
+    repo INTEGER NOT NULL,
+    done INTEGER NOT NULL
+) STRICT;
+";
+
+/// Those of one repository are found without looking at all.
+const V2: &str = "
+CREATE TEMP TABLE kept AS SELECT repo, pack, done FROM main.unfolded;
+DROP TABLE main.unfolded;
+CREATE TABLE main.unfolded (
     repo INTEGER NOT NULL,
     pack INTEGER NOT NULL,
     done INTEGER NOT NULL,
     PRIMARY KEY (repo, pack)
 ) STRICT, WITHOUT ROWID;
+INSERT INTO main.unfolded SELECT repo, pack, done FROM temp.kept;
+DROP TABLE temp.kept;
 ";
 
 /// A table that is folded from the leaves, with the query that reads it in a fixed order:

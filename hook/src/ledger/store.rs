@@ -304,8 +304,8 @@ fn busy(error: rusqlite::Error) -> LedgerError {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{at, new_ledger};
-    use super::super::{Lineage, VerifyReport};
+    use super::super::testing::{self, at, new_ledger};
+    use super::super::{Lineage, VerdictFacts, VerifyReport};
     use super::*;
     use std::io::{BufRead, BufReader};
     use std::os::unix::fs::PermissionsExt;
@@ -404,6 +404,36 @@ mod tests {
         assert!(matches!(Ledger::open(&other), Err(LedgerError::NotALedger(_))));
         ledger.connection.pragma_update(None, "user_version", schema::KNOWN + 1).unwrap();
         assert!(matches!(Ledger::open(&path), Err(LedgerError::Newer { .. })));
+    }
+
+    #[test]
+    fn a_ledger_of_an_older_format_is_brought_to_the_newest() {
+        let (folder, mut ledger) = new_ledger();
+        let repo = testing::repository(&mut ledger, "/srv/a.git");
+        let alice = testing::signer("alice");
+        let many = testing::pack(1..=100, &alice);
+        let facts = VerdictFacts {
+            updates: vec![testing::update(testing::id(200), testing::id(100), many)],
+            ..testing::verdict(Some(repo), at(1), 1)
+        };
+        testing::record(&mut ledger, 1, facts);
+        let waiting = |ledger: &Ledger| {
+            let count = "SELECT count(*), sum(pack), sum(repo) FROM unfolded";
+            let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+            ledger.connection.query_row::<(i64, i64, i64), _, _>(count, [], row).unwrap()
+        };
+        let before = waiting(&ledger);
+        assert_eq!(before.0, 1);
+        let first = "CREATE TABLE was AS SELECT * FROM unfolded; DROP TABLE unfolded;
+            CREATE TABLE unfolded (pack INTEGER PRIMARY KEY, repo INTEGER NOT NULL, done INTEGER NOT NULL) STRICT;
+            INSERT INTO unfolded SELECT pack, repo, done FROM was; DROP TABLE was; PRAGMA user_version = 1";
+        ledger.connection.execute_batch(first).unwrap();
+        drop(ledger);
+        let path = folder.path().join("ledger.db");
+        assert!(matches!(Ledger::open_read_only(&path), Err(LedgerError::Corrupt(_))), "it is opened for writing once");
+        assert_eq!(waiting(&Ledger::open(&path).unwrap()), before);
+        let report = verify(&path);
+        assert!(report.is_sound(), "{report:?}");
     }
 
     #[test]
