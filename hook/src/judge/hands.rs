@@ -107,9 +107,13 @@ impl Hands {
             all &= question.holds();
             left -= 1;
         }
-        // What nobody answers does not hold.
-        all && self.told.iter().take(left).filter(|told| matches!(told, Told::Answer(true))).count() == left
+        all && all_said_yes(self.told.iter(), left)
     }
+}
+
+/// What nobody answers does not hold.
+fn all_said_yes(told: impl Iterator<Item = Told>, count: usize) -> bool {
+    told.take(count).filter(|told| matches!(told, Told::Answer(true))).count() == count
 }
 
 /// What the walk has handed over and nobody has taken.
@@ -228,6 +232,14 @@ mod tests {
         }
         assert_eq!(bytes, WAITING_BYTES);
         assert!(queue.next_now().is_some() && queue.put(batch(1)).is_ok(), "there is room again");
+    }
+
+    #[test]
+    fn a_no_counts_and_so_does_no_answer() {
+        let said = |answers: &[bool], count| all_said_yes(answers.iter().copied().map(Told::Answer), count);
+        assert!(said(&[], 0) && said(&[true, true], 2));
+        assert!(!said(&[true, false], 2) && !said(&[false, true], 2));
+        assert!(!said(&[true], 2) && !said(&[], 1), "somebody went without a word");
     }
 
     #[test]

@@ -161,7 +161,7 @@ CREATE TABLE unfolded (
 ) STRICT;
 ";
 
-/// Those of one repository are found without looking at all.
+/// The packs of one repository that wait for the index are found without looking at those of all.
 const V2: &str = "
 CREATE TEMP TABLE kept AS SELECT repo, pack, done FROM main.unfolded;
 DROP TABLE main.unfolded;

@@ -148,15 +148,9 @@ impl Batch {
     pub fn sum_up(&mut self) {
         let whole = self.waiting.len() / GROUP * GROUP;
         if self.sides.is_some() || whole >= BATCH_LEAST {
-            self.sum_up_first(whole);
+            let summed: Vec<Equation> = self.waiting.drain(..whole).collect();
+            self.sides.get_or_insert_default().add(&summed, self.keys.points.len(), &mut self.random);
         }
-    }
-
-    fn sum_up_first(&mut self, count: usize) {
-        let sides = self.sides.get_or_insert_default();
-        sides.of_keys.resize(self.keys.points.len(), Scalar::ZERO);
-        let summed: Vec<Equation> = self.waiting.drain(..count).collect();
-        summed.chunks(GROUP).for_each(|group| sides.add(group, &mut self.random));
     }
 
     /// Takes over the signatures of another.
@@ -186,8 +180,8 @@ impl Batch {
                 |equation: Equation| Question(Kind::Alone(points.get(equation.key).copied(), Box::new(equation)));
             return self.waiting.into_iter().map(alone).collect();
         }
-        self.sum_up_first(self.waiting.len());
-        let Some(sides) = self.sides else { return Vec::new() };
+        let mut sides = self.sides.unwrap_or_default();
+        sides.add(&self.waiting, self.keys.points.len(), &mut self.random);
         let tested = sides.sums.get(..TORSION_SUMS).unwrap_or(&sides.sums);
         let torsion: Vec<Kind> = tested.chunks(TESTED_AT_ONCE).map(|sums| Kind::Torsion(sums.to_vec())).collect();
         // What takes longest comes first.
@@ -239,8 +233,13 @@ impl Default for Sides {
 }
 
 impl Sides {
-    /// Adds at most [`GROUP`] signatures.
-    fn add(&mut self, group: &[Equation], random: &mut Random) {
+    /// Adds signatures by so many keys.
+    fn add(&mut self, equations: &[Equation], keys: usize, random: &mut Random) {
+        self.of_keys.resize(keys, Scalar::ZERO);
+        equations.chunks(GROUP).for_each(|group| self.add_group(group, random));
+    }
+
+    fn add_group(&mut self, group: &[Equation], random: &mut Random) {
         // Where the last group has no point, none is chosen.
         let numbers: [u128; GROUP] = std::array::from_fn(|at| if at < group.len() { random.number() } else { 0 });
         for (equation, number) in group.iter().zip(numbers) {
