@@ -7,9 +7,9 @@
 use crate::push::RefUpdate;
 use crate::record::Dependencies;
 use crate::site::{CLOCK_STEP, Site};
+use countersign_policy::sha256::sha256;
 use countersign_policy::time::Time;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::fs::OpenOptions;
 use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
@@ -106,14 +106,10 @@ impl Passes {
     }
 
     fn id(&self, update: &RefUpdate) -> String {
-        let mut digest = Sha256::new();
-        for part in [self.repository.as_os_str().as_encoded_bytes(), update.name.as_bytes()] {
-            digest.update((part.len() as u64).to_be_bytes());
-            digest.update(part);
-        }
-        digest.update(update.old.as_bytes());
-        digest.update(update.new.as_bytes());
-        hex::encode(digest.finalize())
+        let (place, name) = (self.repository.as_os_str().as_encoded_bytes(), update.name.as_bytes());
+        let [place_len, name_len] = [place, name].map(|part| (part.len() as u64).to_be_bytes());
+        let (old, new) = (update.old.as_bytes(), update.new.as_bytes());
+        hex::encode(sha256([place_len.as_slice(), place, &name_len, name, old, new]))
     }
 
     fn place(&self, state: &str, id: &str) -> PathBuf {

@@ -5,11 +5,11 @@ use crate::ledger::{Ledger, LedgerError, RepositoryFacts, RepositoryId, VerdictF
 use crate::site::{self, Known};
 use countersign_policy::id::{Fingerprint, PersonId};
 use countersign_policy::keyring::{Authority, Keyring, KeyringError, RepositoryNames};
+use countersign_policy::sha256::sha256;
 use countersign_policy::time::Time;
 use countersign_policy::verdict::Verdict;
 use countersign_registry::PublishedKeyring;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -93,7 +93,7 @@ fn record_digest(keyring: &PublishedKeyring, id: &PersonId) -> Result<String, Ke
 /// Empty for an authority that is not there, as for a person.
 fn authority_digest(authority: Option<&Authority>) -> String {
     let record = authority.and_then(|authority| serde_json::to_vec(authority).ok());
-    record.map(|record| hex::encode(Sha256::digest(record))).unwrap_or_default()
+    record.map(|record| hex::encode(sha256([record.as_slice()]))).unwrap_or_default()
 }
 
 /// Everything that goes into one ledger transaction.

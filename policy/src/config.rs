@@ -7,6 +7,7 @@ use crate::duration::Period;
 use crate::id::RefName;
 use crate::keyring::RepositoryNames;
 use crate::pattern::Pattern;
+use crate::sha256::sha256;
 use crate::signature::settings::Settings as SignatureSettings;
 use crate::signature::x509::X509Settings;
 use crate::text::shown;
@@ -258,7 +259,6 @@ pub struct Refs {
 impl Policy {
     /// Reads and checks a policy file. The file must name `version: 1`.
     pub fn parse(bytes: &[u8]) -> Result<Policy, PolicyError> {
-        use sha2::{Digest, Sha256};
         if bytes.len() > POLICY_MAX {
             return Err(PolicyError::TooLarge);
         }
@@ -327,7 +327,7 @@ impl Policy {
             identity: raw.identity,
             people: raw.people,
             limits: raw.limits,
-            digest: hex::encode(Sha256::digest(bytes)),
+            digest: hex::encode(sha256([bytes])),
         })
     }
 

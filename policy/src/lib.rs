@@ -14,6 +14,7 @@ pub mod keyring;
 pub mod message;
 pub mod pattern;
 pub mod rule;
+pub mod sha256;
 pub mod signature;
 pub mod tag;
 #[cfg(any(test, feature = "testing"))]

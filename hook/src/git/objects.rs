@@ -3,6 +3,7 @@
 use super::pushed_pack::PushedPacks;
 use super::{GitError, Repository};
 use countersign_policy::id::{ObjectFormat, ObjectId};
+use countersign_policy::sha256::sha256;
 use git2::{Odb, OdbLookupFlags, Oid};
 use std::path::Path;
 
@@ -163,32 +164,19 @@ fn add(odb: &Odb<'static>, store: &Path) -> Result<(), GitError> {
     odb.add_disk_alternate(path).map_err(|error| GitError::Odb(format!("{path}: {}", error.message())))
 }
 
-/// What git hashes before the bytes of an object.
-fn header(kind: Kind, len: usize, mut put: impl FnMut(&[u8])) {
-    put(kind.as_str().as_bytes());
-    put(b" ");
-    put(len.to_string().as_bytes());
-    put(b"\0");
-}
-
 /// Whether `id` names exactly this object. SHA-1 is computed with collision detection: two objects
 /// made to share an id are both refused.
 pub fn hash_is(id: &ObjectId, kind: Kind, data: &[u8]) -> bool {
+    let header = format!("{} {}\0", kind.as_str(), data.len());
     match id.format() {
         ObjectFormat::Sha1 => {
             use sha1collisiondetection::Sha1CD;
             let mut hash = Sha1CD::default();
-            header(kind, data.len(), |part| hash.update(part));
+            hash.update(&header);
             hash.update(data);
             let mut digest = sha1collisiondetection::Output::default();
             hash.finalize_into_dirty_cd(&mut digest).is_ok() && digest.as_slice() == id.as_bytes()
         }
-        ObjectFormat::Sha256 => {
-            use sha2::{Digest, Sha256};
-            let mut hash = Sha256::new();
-            header(kind, data.len(), |part| hash.update(part));
-            hash.update(data);
-            hash.finalize().as_slice() == id.as_bytes()
-        }
+        ObjectFormat::Sha256 => sha256([header.as_bytes(), data]).as_slice() == id.as_bytes(),
     }
 }

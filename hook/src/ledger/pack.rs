@@ -10,9 +10,9 @@
 
 use super::LedgerError;
 use countersign_policy::id::{Fingerprint, ObjectId, PersonId};
+use countersign_policy::sha256::sha256;
 use rusqlite::blob::Blob;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 
 const MAGIC: &[u8; 4] = b"CSP1";
@@ -128,7 +128,7 @@ impl PackBuilder {
         for column in [|entry: &Entry| entry.signer, |entry: &Entry| entry.finding] {
             self.entries.iter().for_each(|entry| bytes.extend(column(entry).unwrap_or(NONE).to_be_bytes()));
         }
-        let digest = hex::encode(Sha256::digest(&bytes));
+        let digest = hex::encode(sha256([bytes.as_slice()]));
         Ok(Pack { count, digest, signers: self.signers.list, findings: self.findings.list, bytes })
     }
 }
@@ -168,7 +168,7 @@ impl Pack {
 
     /// Gives a summary its bytes back, if they are the ones it names.
     pub(super) fn fill(&mut self, bytes: Vec<u8>) -> Result<(), String> {
-        if hex::encode(Sha256::digest(&bytes)) != self.digest {
+        if hex::encode(sha256([bytes.as_slice()])) != self.digest {
             return Err("its commit pack is not the one its leaf names".to_owned());
         }
         self.bytes = bytes;
@@ -308,7 +308,7 @@ mod tests {
         expected.extend([0, 1, 0xff, 0xff, 0, 0]);
         expected.extend([0, 0, 0, 1, 0xff, 0xff]);
         assert_eq!(pack.bytes(), expected);
-        assert_eq!(pack.digest(), hex::encode(Sha256::digest(&expected)));
+        assert_eq!(pack.digest(), hex::encode(sha256([expected.as_slice()])));
         assert_eq!(pack.len(), 3);
         let view = View::new(pack.bytes()).unwrap();
         assert_eq!(view.find(&id(5)), Some(Entry { id: id(5), signer: None, finding: Some(1) }));

@@ -1,16 +1,16 @@
 //! The Merkle tree of RFC 6962, kept as its right edge, so that an append costs O(log n).
 
-use sha2::{Digest, Sha256};
+use countersign_policy::sha256::sha256;
 use std::ops::Range;
 
 pub type Hash = [u8; 32];
 
 pub fn leaf_hash(leaf: &[u8]) -> Hash {
-    Sha256::new().chain_update([0]).chain_update(leaf).finalize().into()
+    sha256([&[0], leaf])
 }
 
 pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
-    Sha256::new().chain_update([1]).chain_update(left).chain_update(right).finalize().into()
+    sha256([&[1], left.as_slice(), right])
 }
 
 /// The roots of the complete subtrees that a tree of `size` leaves is made of.
@@ -43,7 +43,7 @@ impl Frontier {
         let mut right_to_left = self.peaks.iter().rev();
         match right_to_left.next() {
             Some(last) => right_to_left.fold(*last, |root, peak| node_hash(peak, &root)),
-            None => Sha256::digest([]).into(),
+            None => sha256([]),
         }
     }
 

@@ -12,7 +12,7 @@ use super::IndexKey;
 use super::codec::{Input, damaged, put_block};
 use countersign_policy::id::PersonId;
 use countersign_policy::keyring::KeyringError;
-use sha2::{Digest, Sha256};
+use countersign_policy::sha256::sha256;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write};
@@ -56,7 +56,7 @@ impl Base {
         };
         let mut header = [0; HEADER_LEN];
         read_at(&file, &mut header, 0)?;
-        if &<[u8; 32]>::from(Sha256::digest(header)) != digest {
+        if &sha256([header.as_slice()]) != digest {
             return Err(damaged("keyring base", "its header is not the published one"));
         }
         let mut input = Input::new(&header, "keyring base");
@@ -165,11 +165,7 @@ fn bucket_of(key: &IndexKey, bits: u32) -> u32 {
 
 /// Half a SHA-256: enough against damage, which is all it is for.
 fn checksum(number: u32, epoch: u64, body: &[u8]) -> [u8; CHECKSUM_LEN] {
-    let mut hash = Sha256::new();
-    hash.update(number.to_le_bytes());
-    hash.update(epoch.to_le_bytes());
-    hash.update(body);
-    let whole: [u8; 32] = hash.finalize().into();
+    let whole = sha256([&number.to_le_bytes(), epoch.to_le_bytes().as_slice(), body]);
     whole.first_chunk().copied().unwrap_or_default()
 }
 
@@ -226,7 +222,7 @@ impl BaseBuilder {
         out.write_all(&header)?;
         out.write_all(&fan_out)?;
         out.write_all(&data)?;
-        Ok(Sha256::digest(&header).into())
+        Ok(sha256([header.as_slice()]))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use countersign_policy::id::{Account, Email, KeyHandle, PersonId};
 use countersign_policy::keyring::Person;
-use sha2::{Digest, Sha256};
+use countersign_policy::sha256::sha256;
 use std::collections::BTreeSet;
 
 /// SHA-256 of a kind and a name: of one length, evenly spread, and nobody can aim two names at one.
@@ -13,11 +13,7 @@ impl IndexKey {
     pub const LEN: usize = 32;
 
     fn of(kind: &str, name: &str) -> Self {
-        let mut hash = Sha256::new();
-        hash.update(kind.as_bytes());
-        hash.update([0]);
-        hash.update(name.as_bytes());
-        IndexKey(hash.finalize().into())
+        IndexKey(sha256([kind.as_bytes(), &[0], name.as_bytes()]))
     }
 
     pub fn person(id: &PersonId) -> Self {

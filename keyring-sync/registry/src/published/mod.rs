@@ -11,9 +11,9 @@ pub(crate) use index::IndexKey;
 use base::{Base, OpenBase};
 use countersign_policy::id::{Account, Email, KeyHandle, PersonId};
 use countersign_policy::keyring::{Authorities, Keyring, KeyringError, Person};
+use countersign_policy::sha256::sha256;
 use countersign_policy::time::Time;
 use overlay::Overlay;
-use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
@@ -196,7 +196,7 @@ impl Keyring for PublishedKeyring {
 }
 
 fn digest(record: &[u8]) -> [u8; 32] {
-    Sha256::digest(record).into()
+    sha256([record])
 }
 
 fn decode(record: &[u8]) -> Result<Person, KeyringError> {

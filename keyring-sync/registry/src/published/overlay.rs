@@ -4,8 +4,8 @@ use super::IndexKey;
 use super::codec::{Input, damaged, put_block};
 use countersign_policy::id::PersonId;
 use countersign_policy::keyring::{Authorities, KeyringError};
+use countersign_policy::sha256::sha256;
 use countersign_policy::time::Time;
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
@@ -67,7 +67,7 @@ impl Overlay {
         }
         let stored = input.array::<32>()?;
         let body = bytes.get(40..).unwrap_or_default();
-        if <[u8; 32]>::from(Sha256::digest(body)) != stored {
+        if sha256([body]) != stored {
             return Err(damaged(what, "its checksum does not match"));
         }
         let head = Head {
@@ -182,7 +182,7 @@ pub(crate) fn encode(head: &Head, authorities: &[u8], persons: &[StoredPerson]) 
     }
     let mut bytes = Vec::with_capacity(body.len() + 40);
     bytes.extend_from_slice(MAGIC);
-    bytes.extend_from_slice(&<[u8; 32]>::from(Sha256::digest(&body)));
+    bytes.extend_from_slice(&sha256([body.as_slice()]));
     bytes.extend_from_slice(&body);
     bytes
 }
