@@ -6,6 +6,7 @@
 //!                                     transaction (before the ref moves), post_receive (applied)
 //! ```
 
+mod ahead;
 pub mod call;
 pub mod cli;
 pub mod command;
@@ -26,6 +27,7 @@ pub mod push;
 pub mod record;
 mod reported;
 pub mod site;
+mod spread;
 pub mod transaction;
 pub mod voice;
 pub mod watchdog;

@@ -1,5 +1,6 @@
 //! The gate: a push is judged before git moves any ref.
 
+use crate::ahead::Ahead;
 use crate::call::{Call, Outcome};
 use crate::forge::{self, ServerSays};
 use crate::git::objects::Objects;
@@ -72,6 +73,13 @@ impl std::fmt::Debug for Gate<'_> {
     }
 }
 
+/// What is read while the ledger is opened, which takes as long.
+struct Scenery {
+    repository: Repository,
+    objects: Result<Objects, GitError>,
+    keyring: Result<PublishedKeyring, Unfit>,
+}
+
 /// What is known of the repository, as far as it could be read.
 #[derive(Default)]
 struct Scene {
@@ -92,8 +100,14 @@ impl Gate<'_> {
         cwd: &Path,
         updates: Result<Vec<RefUpdate>, InputError>,
     ) -> Outcome {
-        let repository = Repository::from_hook(environment, cwd);
-        let mut ledger = match self.site.ledger().map(Ledger::in_a_hurry) {
+        let path = self.site.ledger_path();
+        let ledger = Ahead::begin(move || Ledger::open(&path));
+        let scenery = Repository::from_hook(environment, cwd).map(|repository| Scenery {
+            objects: Objects::open(&repository),
+            keyring: self.site.keyring(),
+            repository,
+        });
+        let mut ledger = match ledger.get().map(Ledger::in_a_hurry).map_err(Unfit::from) {
             Ok(ledger) => ledger,
             Err(unfit) => return without_ledger(self.call, self.says, self.received_at, &unfit),
         };
@@ -103,12 +117,12 @@ impl Gate<'_> {
             Ok(updates) if updates.is_empty() => {
                 let problem = Problem::new(&rule::repository_unreadable::RULE, "could not be read");
                 let problem = problem.detail("git named no ref updates on standard input".to_owned());
-                return self.refuse(scene, repository, &mut ledger, problem);
+                return self.refuse(scene, scenery, &mut ledger, problem);
             }
             Ok(updates) => updates,
-            Err(error) => return self.refuse(scene, repository, &mut ledger, unreadable(&error)),
+            Err(error) => return self.refuse(scene, scenery, &mut ledger, unreadable(&error)),
         };
-        match self.judge(&mut scene, &ledger, repository, &updates) {
+        match self.judge(&mut scene, &ledger, scenery, &updates) {
             Ok((judgement, dependencies)) => self.conclude(&scene, &mut ledger, judgement, &dependencies),
             Err(unfit) => {
                 let judgement = Judgement {
@@ -124,11 +138,11 @@ impl Gate<'_> {
     fn refuse(
         &self,
         mut scene: Scene,
-        repository: Result<Repository, GitError>,
+        scenery: Result<Scenery, GitError>,
         ledger: &mut Ledger,
         problem: Problem,
     ) -> Outcome {
-        if let Ok(repository) = repository {
+        if let Ok(Scenery { repository, .. }) = scenery {
             scene.names = site::names(&repository, self.says).ok();
             scene.repository = Some(repository);
         }
@@ -140,22 +154,24 @@ impl Gate<'_> {
         &self,
         scene: &mut Scene,
         ledger: &Ledger,
-        repository: Result<Repository, GitError>,
+        scenery: Result<Scenery, GitError>,
         updates: &[RefUpdate],
     ) -> Result<(Judgement, Dependencies), Unfit> {
         let policy = &self.site.policy;
-        let repository = scene.repository.insert(repository?).clone();
+        let Scenery { repository, objects, keyring } = scenery?;
+        let repository = scene.repository.insert(repository).clone();
         let names = scene.names.insert(site::names(&repository, self.says)?).clone();
         // The clock of this moment: a push that waited long is no sign of a clock that went back.
         self.site.check_clock(ledger, self.call.clock.now())?;
         scene.known = Some(site::identify(ledger, &repository, self.says)?);
-        let objects = Objects::open(&repository)?;
+        let objects = objects?;
+        let mut keyring = keyring.ok();
         let helper = self.site.x509();
         // A page in a browser shows the end of it; while a ref moves, git holds its locks.
         let heard = !self.in_transaction && self.says.via.as_deref() != Some("web");
         let progress = Progress::new(self.started, heard);
         for _ in 0..TRIES {
-            let keyring = self.site.fit_keyring(ledger, self.received_at)?;
+            let keyring = self.site.fit_keyring(ledger, keyring.take(), self.received_at)?;
             self.site.check_published(&keyring, self.call.clock.now())?;
             scene.epoch = keyring.epoch();
             scene.committed_at = keyring.committed_at(scene.epoch);

@@ -99,10 +99,19 @@ impl Site {
     }
 
     /// The keyring that may be used now: not too old, and not older than one that was used before.
-    pub fn fit_keyring(&self, ledger: &Ledger, now: Time) -> Result<PublishedKeyring, Unfit> {
+    /// `read` is the keyring as it was a moment ago, if somebody has read it.
+    pub fn fit_keyring(
+        &self,
+        ledger: &Ledger,
+        read: Option<PublishedKeyring>,
+        now: Time,
+    ) -> Result<PublishedKeyring, Unfit> {
         // In this order: beside us others use, and put on record, what is published after our look at it.
         let head = ledger.head()?;
-        let keyring = self.keyring()?;
+        let keyring = match read.filter(|keyring| keyring.epoch() >= head.registry_epoch) {
+            Some(keyring) => keyring,
+            None => self.keyring()?,
+        };
         if keyring.epoch() < head.registry_epoch {
             let detail =
                 format!("the keyring has epoch {}, the ledger has seen {}", keyring.epoch(), head.registry_epoch);

@@ -2,9 +2,9 @@
 //! signatures come down to.
 
 use super::batch::Batch;
-use super::spread::{Spread, threads};
 use super::worker::{Checking, Done, Found, Worker};
 use crate::progress::Progress;
+use crate::spread::{Spread, threads};
 use countersign_policy::judge::Ground;
 use countersign_policy::signature::together::Question;
 use std::collections::VecDeque;

@@ -12,7 +12,6 @@ mod hands;
 mod pusher;
 pub mod refs;
 mod retire;
-mod spread;
 mod tags;
 mod trust;
 mod walk;

@@ -10,7 +10,7 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity}
 ///
 /// Best effort: where it fails, they work later.
 #[derive(Debug)]
-pub(super) struct Spread {
+pub struct Spread {
     /// Where this thread may run afterwards.
     before: Option<CpuSet>,
 }
@@ -45,7 +45,7 @@ impl Drop for Spread {
 }
 
 /// All of this process.
-pub(super) fn threads() -> impl Iterator<Item = Pid> {
+pub fn threads() -> impl Iterator<Item = Pid> {
     let entries = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
     entries.filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?))
 }
