@@ -6,7 +6,7 @@
 //!                                     transaction (before the ref moves), post_receive (applied)
 //! ```
 
-mod ahead;
+mod both;
 pub mod call;
 pub mod cli;
 pub mod command;

@@ -1,6 +1,6 @@
 //! The gate: a push is judged before git moves any ref.
 
-use crate::ahead::Ahead;
+use crate::both::both;
 use crate::call::{Call, Outcome};
 use crate::forge::{self, ServerSays};
 use crate::git::objects::Objects;
@@ -80,6 +80,13 @@ struct Scenery {
     keyring: Result<PublishedKeyring, Unfit>,
 }
 
+impl Scenery {
+    fn read(site: &Site, environment: &GitEnvironment, cwd: &Path) -> Result<Self, GitError> {
+        let repository = Repository::from_hook(environment, cwd)?;
+        Ok(Scenery { objects: Objects::open(&repository), keyring: site.keyring(), repository })
+    }
+}
+
 /// What is known of the repository, as far as it could be read.
 #[derive(Default)]
 struct Scene {
@@ -100,14 +107,8 @@ impl Gate<'_> {
         cwd: &Path,
         updates: Result<Vec<RefUpdate>, InputError>,
     ) -> Outcome {
-        let path = self.site.ledger_path();
-        let ledger = Ahead::begin(move || Ledger::open(&path));
-        let scenery = Repository::from_hook(environment, cwd).map(|repository| Scenery {
-            objects: Objects::open(&repository),
-            keyring: self.site.keyring(),
-            repository,
-        });
-        let mut ledger = match ledger.get().map(Ledger::in_a_hurry).map_err(Unfit::from) {
+        let (ledger, scenery) = both(|| self.site.ledger(), || Scenery::read(self.site, environment, cwd));
+        let mut ledger = match ledger.map(Ledger::in_a_hurry) {
             Ok(ledger) => ledger,
             Err(unfit) => return without_ledger(self.call, self.says, self.received_at, &unfit),
         };
