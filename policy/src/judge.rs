@@ -376,8 +376,9 @@ mod tests {
             let raws: Vec<&[u8]> = commits.iter().map(Vec::as_slice).collect();
             scene.on_ground(|ground| {
                 let examined = |seed| {
+                    let first = Together::new(None);
                     let halves = raws.chunks(raws.len() / 2).map(|half| {
-                        let mut together = Together::new(seed);
+                        let mut together = first.beside(seed);
                         ground.examine_commits(half.iter().map(|raw| ((), *raw)), &mut together, |(), found| found);
                         together
                     });

@@ -128,15 +128,16 @@ impl Limit {
     }
 
     /// Milliseconds to check all together, on all cores: each adds up its share, and one concludes. What must not be
-    /// known before, the random numbers, is part of it, and the keys are, once on each core.
+    /// known before, the random numbers, is part of it, and the keys are.
     pub fn millis_together(&self) -> f64 {
         let share = self.signed.len().div_ceil(threads());
         let signed: Vec<(&[u8], &[u8], &[u8; 64])> = self.signed.iter().map(|signed| self.bytes(signed)).collect();
         millis(|| {
+            let first = Together::new(None);
             let added = std::thread::scope(|scope| {
                 let added = signed.chunks(share).map(|share| {
+                    let mut together = first.beside(Some([7; 32]));
                     scope.spawn(move || {
-                        let mut together = Together::new(Some([7; 32]));
                         share.chunks(TAKE).for_each(|part| check_together(part, &mut together));
                         together
                     })

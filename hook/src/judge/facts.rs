@@ -108,8 +108,9 @@ impl<'scope, 'env> Examiner<'scope, 'env> {
         let batch = std::mem::replace(&mut self.batch, Batch::with_room());
         let Examiner { scope, ground, progress, checking, .. } = *self;
         let (hands, worker) = self.all.get_or_insert_with(|| {
-            let hands = Hands::for_all_cores(scope, (ground, checking), progress);
-            (hands, Worker::new(ground, checking))
+            let first = Found::new(checking);
+            let hands = Hands::for_all_cores(scope, (ground, checking), &first, progress);
+            (hands, Worker::new(ground, first))
         });
         hands.take(batch, worker, progress);
     }
@@ -119,7 +120,7 @@ impl<'scope, 'env> Examiner<'scope, 'env> {
     pub fn finish(self) -> Option<Facts> {
         let done = match self.all {
             None => {
-                let mut alone = Worker::new(self.ground, Checking::OneByOne);
+                let mut alone = Worker::new(self.ground, Found::new(Checking::OneByOne));
                 alone.examine(&self.batch, self.progress);
                 Found::settle(vec![alone.found], all_hold)
             }

@@ -53,10 +53,11 @@ impl Drop for Hands {
 }
 
 impl Hands {
-    /// One for each core: the walk itself and threads. Where a thread cannot be had, the others do its work.
+    /// One for each core: the walk itself, which begins with `first`, and threads. Where a thread cannot be had, the others do its work.
     pub(super) fn for_all_cores<'scope, 'env>(
         scope: &'scope Scope<'scope, 'env>,
         (ground, checking): (&'env Ground<'env>, Checking),
+        first: &Found,
         progress: &'env Progress,
     ) -> Self {
         let count = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
@@ -64,8 +65,8 @@ impl Hands {
         let queue: Arc<Queue> = Arc::default();
         let known: Vec<_> = threads().collect();
         let started = (1..count).map(|_| {
-            let (queue, tell) = (queue.clone(), tell.clone());
-            Builder::new().spawn_scoped(scope, move || queue.help(Worker::new(ground, checking), progress, &tell))
+            let (queue, tell, found) = (queue.clone(), tell.clone(), first.beside(checking));
+            Builder::new().spawn_scoped(scope, move || queue.help(Worker::new(ground, found), progress, &tell))
         });
         let threads = started.filter(Result::is_ok).count();
         Hands { queue, threads, told, _spread: Spread::new(&known) }

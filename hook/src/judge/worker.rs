@@ -58,9 +58,7 @@ pub(super) struct Found {
 }
 
 impl<'a> Worker<'a> {
-    pub fn new(ground: &'a Ground<'a>, checking: Checking) -> Self {
-        let seed = if checking == Checking::Together { random_seed() } else { None };
-        let found = Found { together: Together::new(seed), forged: Vec::new() };
+    pub fn new(ground: &'a Ground<'a>, found: Found) -> Self {
         Worker { ground, signers: Signers::default(), found }
     }
 
@@ -79,6 +77,16 @@ impl<'a> Worker<'a> {
 }
 
 impl Found {
+    /// Nothing yet.
+    pub fn new(checking: Checking) -> Self {
+        Found { together: Together::new(checking.seed()), forged: Vec::new() }
+    }
+
+    /// Nothing yet, for another worker whose findings are settled with these.
+    pub fn beside(&self, checking: Checking) -> Self {
+        Found { together: self.together.beside(checking.seed()), forged: Vec::new() }
+    }
+
     /// Of all workers; nothing where a signature is bad that was checked together with others.
     pub fn settle(all: Vec<Found>, ask: impl FnOnce(Vec<Question>) -> bool) -> Option<Done> {
         let (together, forged): (Vec<_>, Vec<_>) = all.into_iter().map(|found| (found.together, found.forged)).unzip();
@@ -88,9 +96,14 @@ impl Found {
     }
 }
 
-/// From the system. Without it signatures are checked one by one.
-fn random_seed() -> Option<[u8; 32]> {
-    let mut seed = [0; 32];
-    let filled = rustix::rand::getrandom(&mut seed, rustix::rand::GetRandomFlags::empty());
-    (filled == Ok(seed.len())).then_some(seed)
+impl Checking {
+    /// From the system. Without one, signatures are checked one by one.
+    fn seed(self) -> Option<[u8; 32]> {
+        let mut seed = [0; 32];
+        let filled = match self {
+            Checking::OneByOne => return None,
+            Checking::Together => rustix::rand::getrandom(&mut seed, rustix::rand::GetRandomFlags::empty()),
+        };
+        (filled == Ok(seed.len())).then_some(seed)
+    }
 }

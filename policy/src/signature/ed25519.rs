@@ -23,6 +23,7 @@ use curve25519_dalek::edwards::{CompressedEdwardsY, EdwardsPoint};
 use curve25519_dalek::scalar::Scalar;
 use curve25519_dalek::traits::{Identity, IsIdentity, VartimeMultiscalarMul};
 use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// Bits of a signature's random number, and thereby sums of a batch. They are drawn anew for each batch, once the
 /// signatures are there, so that nobody can search for them: a forger must meet them by chance, one push for each try. In
@@ -48,12 +49,12 @@ const TESTED_AT_ONCE: usize = 4;
 /// are checked one by one.
 pub(super) const KEYS_MAX: usize = 4096;
 
-/// Where there is no key: nothing by it holds.
-const NO_PLACE: usize = usize::MAX;
+/// Keys that were met, ready for use, each made ready once for all batches that share them.
+#[derive(Clone, Default)]
+pub(super) struct Keys(Arc<RwLock<Known>>);
 
-/// Keys that were met, ready for use, each checked once.
 #[derive(Default)]
-pub(super) struct Keys {
+struct Known {
     /// Places in `points`; none for keys that are no points or that have torsion.
     places: HashMap<[u8; 32], Option<usize>>,
     points: Vec<EdwardsPoint>,
@@ -61,40 +62,32 @@ pub(super) struct Keys {
 
 impl Keys {
     /// `torsion_free`: that is known already.
-    pub fn place(&mut self, key: &[u8; 32], torsion_free: bool) -> Option<usize> {
-        if let Some(known) = self.places.get(key) {
-            return *known;
+    pub fn place(&self, key: &[u8; 32], torsion_free: bool) -> Option<usize> {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(place) = known.places.get(key) {
+            return *place;
         }
-        if self.places.len() >= KEYS_MAX {
+        if known.places.len() >= KEYS_MAX {
             return None;
         }
+        drop(known);
+        // Without the lock: at the start of a push every thread meets somebody else.
         let point = decoded(key).filter(|point| torsion_free || is_torsion_free(point));
-        let place = point.map(|point| self.push(point));
-        self.places.insert(*key, place);
-        place
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let Known { places, points } = &mut *known;
+        *places.entry(*key).or_insert_with(|| {
+            points.push(point?);
+            Some(points.len() - 1)
+        })
     }
 
-    fn push(&mut self, point: EdwardsPoint) -> usize {
-        self.points.push(point);
-        self.points.len() - 1
+    fn points(&self) -> Vec<EdwardsPoint> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).points.clone()
     }
 
-    /// Takes over the keys of another, and says for each of its places where the key is here.
-    fn absorb(&mut self, other: Keys) -> Vec<usize> {
-        let mut here = vec![NO_PLACE; other.points.len()];
-        for (key, there) in other.places {
-            let Some(there) = there else { continue };
-            let (Some(point), Some(here)) = (other.points.get(there), here.get_mut(there)) else { continue };
-            *here = match self.places.get(&key) {
-                Some(Some(known)) => *known,
-                _ => {
-                    let place = self.push(*point);
-                    self.places.insert(key, Some(place));
-                    place
-                }
-            };
-        }
-        here
+    /// Whether places in one are places in the other.
+    fn are(&self, other: &Keys) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 }
 
@@ -125,8 +118,8 @@ pub(super) struct Batch {
 
 impl Batch {
     /// Nobody who pushes may know the seed.
-    pub fn new(seed: [u8; 32]) -> Self {
-        Batch { keys: Keys::default(), waiting: Vec::new(), sides: None, random: Random::new(seed) }
+    pub fn new(seed: [u8; 32], keys: Keys) -> Self {
+        Batch { keys, waiting: Vec::new(), sides: None, random: Random::new(seed) }
     }
 
     /// Takes a signature that is formed as it should be. Any other is `false`, and not in the batch.
@@ -149,43 +142,41 @@ impl Batch {
         let whole = self.waiting.len() / GROUP * GROUP;
         if self.sides.is_some() || whole >= BATCH_LEAST {
             let summed: Vec<Equation> = self.waiting.drain(..whole).collect();
-            self.sides.get_or_insert_default().add(&summed, self.keys.points.len(), &mut self.random);
+            self.sides.get_or_insert_default().add(&summed, &mut self.random);
         }
     }
 
-    /// Takes over the signatures of another.
-    pub fn absorb(&mut self, other: Batch) {
-        let places = self.keys.absorb(other.keys);
-        let here = |there: usize| places.get(there).copied().unwrap_or(NO_PLACE);
-        self.waiting.extend(other.waiting.into_iter().map(|equation| Equation { key: here(equation.key), ..equation }));
+    /// Takes over the signatures of another that shares its keys. Of any other, nothing: `false`.
+    #[must_use]
+    pub fn absorb(&mut self, other: Batch) -> bool {
+        if !self.keys.are(&other.keys) {
+            return false;
+        }
+        self.waiting.extend(other.waiting);
         if let Some(theirs) = other.sides {
-            let sides = self.sides.get_or_insert_default();
-            sides.of_keys.resize(self.keys.points.len(), Scalar::ZERO);
-            sides.base += theirs.base;
-            sides.sums.iter_mut().zip(&theirs.sums).for_each(|(sum, their)| *sum += their);
-            for (there, of_key) in theirs.of_keys.iter().enumerate() {
-                if let Some(mine) = sides.of_keys.get_mut(here(there)) {
-                    *mine += of_key;
-                }
+            match &mut self.sides {
+                Some(sides) => sides.absorb(&theirs),
+                None => self.sides = Some(theirs),
             }
         }
+        true
     }
 
     /// What its signatures come down to: they are good if all of this holds. Where there are fewer than
     /// [`BATCH_LEAST`], each by itself.
     pub fn questions(mut self) -> Vec<Question> {
         if self.sides.is_none() && self.waiting.len() < BATCH_LEAST {
-            let points = self.keys.points;
+            let points = self.keys.points();
             let alone =
                 |equation: Equation| Question(Kind::Alone(points.get(equation.key).copied(), Box::new(equation)));
             return self.waiting.into_iter().map(alone).collect();
         }
         let mut sides = self.sides.unwrap_or_default();
-        sides.add(&self.waiting, self.keys.points.len(), &mut self.random);
+        sides.add(&self.waiting, &mut self.random);
         let tested = sides.sums.get(..TORSION_SUMS).unwrap_or(&sides.sums);
         let torsion: Vec<Kind> = tested.chunks(TESTED_AT_ONCE).map(|sums| Kind::Torsion(sums.to_vec())).collect();
         // What takes longest comes first.
-        std::iter::once(Kind::Sides(sides, self.keys.points)).chain(torsion).map(Question).collect()
+        std::iter::once(Kind::Sides(sides, self.keys.points())).chain(torsion).map(Question).collect()
     }
 }
 
@@ -222,7 +213,7 @@ struct Sides {
     sums: [EdwardsPoint; SUMS],
     /// `Σ z·s`
     base: Scalar,
-    /// For each key `−Σ z·k`.
+    /// For each key `−Σ z·k`; at the places of keys that came later, nothing yet.
     of_keys: Vec<Scalar>,
 }
 
@@ -233,10 +224,23 @@ impl Default for Sides {
 }
 
 impl Sides {
-    /// Adds signatures by so many keys.
-    fn add(&mut self, equations: &[Equation], keys: usize, random: &mut Random) {
-        self.of_keys.resize(keys, Scalar::ZERO);
+    fn add(&mut self, equations: &[Equation], random: &mut Random) {
+        let keys = equations.iter().map(|equation| equation.key + 1).max().unwrap_or(0);
+        self.make_room(keys);
         equations.chunks(GROUP).for_each(|group| self.add_group(group, random));
+    }
+
+    fn absorb(&mut self, other: &Sides) {
+        self.make_room(other.of_keys.len());
+        self.base += other.base;
+        self.sums.iter_mut().zip(&other.sums).for_each(|(sum, their)| *sum += their);
+        self.of_keys.iter_mut().zip(&other.of_keys).for_each(|(of_key, their)| *of_key += their);
+    }
+
+    fn make_room(&mut self, keys: usize) {
+        if keys > self.of_keys.len() {
+            self.of_keys.resize(keys, Scalar::ZERO);
+        }
     }
 
     fn add_group(&mut self, group: &[Equation], random: &mut Random) {

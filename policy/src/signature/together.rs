@@ -4,8 +4,8 @@
 //! by [`Together::settle`], once all signatures of all workers hold. Where they do not, nothing comes out: then all is to
 //! be done again one by one. What is found is therefore the same either way.
 
-use super::ed25519::Batch;
 pub use super::ed25519::Question;
+use super::ed25519::{Batch, Keys};
 use super::primitive::{Hash, Mismatch, Numbers, Signed, VerifyKey};
 use std::cell::RefCell;
 use std::fmt;
@@ -40,6 +40,7 @@ impl Checks<'_> {
 /// What one worker found, and the signatures that it rests on.
 pub struct Together<T> {
     found: Vec<T>,
+    keys: Keys,
     batch: Option<RefCell<Batch>>,
 }
 
@@ -53,7 +54,18 @@ impl<T> Together<T> {
     /// `seed` comes from the system's randomness: nobody who pushes may know it. Without one, each signature is
     /// checked where it is met.
     pub fn new(seed: Option<[u8; 32]>) -> Self {
-        Together { found: Vec::new(), batch: seed.map(|seed| RefCell::new(Batch::new(seed))) }
+        Self::with(seed, Keys::default())
+    }
+
+    /// For another worker, with a seed of its own. All that is settled at once comes from one: the workers share the
+    /// keys that they have met.
+    pub fn beside(&self, seed: Option<[u8; 32]>) -> Self {
+        Self::with(seed, self.keys.clone())
+    }
+
+    fn with(seed: Option<[u8; 32]>, keys: Keys) -> Self {
+        let batch = seed.map(|seed| RefCell::new(Batch::new(seed, keys.clone())));
+        Together { found: Vec::new(), keys, batch }
     }
 
     /// Adds what `work` finds.
@@ -75,7 +87,7 @@ impl<T> Together<T> {
             found.extend(one.found);
             if let Some(other) = one.batch.map(RefCell::into_inner) {
                 match &mut batch {
-                    Some(batch) => batch.absorb(other),
+                    Some(batch) => batch.absorb(other).then_some(())?,
                     None => batch = Some(other),
                 }
             }

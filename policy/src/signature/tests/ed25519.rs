@@ -104,7 +104,11 @@ fn holds(made: &[Made], seed_of: u64) -> bool {
 }
 
 fn batch(made: &[Made], seed_of: u64) -> Option<Batch> {
-    let mut batch = Batch::new(seed(seed_of));
+    batch_with(&Keys::default(), made, seed_of)
+}
+
+fn batch_with(keys: &Keys, made: &[Made], seed_of: u64) -> Option<Batch> {
+    let mut batch = Batch::new(seed(seed_of), keys.clone());
     // In parts, as they come.
     let taken = made.chunks(29).all(|part| {
         let taken = part.iter().all(|made| batch.take(&made.verify_key(), MESSAGE, &made.signature));
@@ -118,8 +122,9 @@ fn batch(made: &[Made], seed_of: u64) -> Option<Batch> {
 fn settled(made: &[Made], seed_of: u64) -> Result<Vec<bool>, Vec<bool>> {
     let by_workers = |seed: &dyn Fn(u64) -> Option<[u8; 32]>| {
         let (many, few) = made.split_at(made.len() * 3 / 4);
+        let first = Together::new(None);
         let workers = [many, few].into_iter().zip(0..).map(|(made, worker)| {
-            let mut together = Together::new(seed(worker));
+            let mut together = first.beside(seed(worker));
             for part in made.chunks(17) {
                 together.find(|checks, found| found.extend(part.iter().map(|made| made.verify(checks))));
             }
@@ -309,20 +314,37 @@ fn what_workers_have_holds_as_if_one_had_it() {
         for turn in [false, true] {
             let held = |made: &[Made]| {
                 let (first, second) = made.split_at(cut);
-                let (mut one, mut other) = (batch(first, 1).unwrap(), batch(second, 2).unwrap());
+                let keys = Keys::default();
+                let mut one = batch_with(&keys, first, 1).unwrap();
+                let mut other = batch_with(&keys, second, 2).unwrap();
                 if turn {
                     std::mem::swap(&mut one, &mut other);
                 }
-                one.absorb(other);
+                assert!(one.absorb(other));
                 all_hold(one.questions())
             };
             assert!(held(&made) && !held(&bad), "{cut} {turn}");
         }
     }
     let few = &made[..20];
-    let mut one = batch(&few[..7], 1).unwrap();
-    one.absorb(batch(&few[7..], 2).unwrap());
+    let keys = Keys::default();
+    let mut one = batch_with(&keys, &few[..7], 1).unwrap();
+    assert!(one.absorb(batch_with(&keys, &few[7..], 2).unwrap()));
     assert!(all_hold(one.questions()), "so few are checked one by one");
+}
+
+/// Places of keys mean nothing elsewhere.
+#[test]
+fn who_does_not_share_keys_settles_nothing() {
+    let made: Vec<Made> = (0..60).map(|n| Pair::new(n % 7).sign(n)).collect();
+    assert!(!batch(&made, 1).unwrap().absorb(batch(&made, 2).unwrap()));
+    let alone = |made: &[Made]| {
+        let mut together = Together::new(Some(seed(1)));
+        together.find(|checks, found| found.extend(made.iter().map(|made| made.verify(checks))));
+        together
+    };
+    assert_eq!(Together::settle([alone(&made)], all_hold), Some(vec![true; 60]));
+    assert_eq!(Together::settle([alone(&made[..30]), alone(&made[30..])], all_hold), None);
 }
 
 #[test]
@@ -354,7 +376,7 @@ fn each_signature_has_a_number_of_its_own_that_only_the_seed_tells() {
 
 #[test]
 fn a_key_is_looked_at_once_and_too_many_keys_are_left_to_the_single_check() {
-    let mut keys = Keys::default();
+    let keys = Keys::default();
     let (good, torsion) = (Pair::new(1).key, Pair::with(1, 3).key);
     assert_eq!(
         (keys.place(&good, false), keys.place(&torsion, false), keys.place(&[2; 32], false)),
