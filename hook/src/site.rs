@@ -217,3 +217,41 @@ pub fn is_replaced(known: &ledger::Repository, forge: Option<&str>) -> bool {
 pub fn names(repository: &Repository, says: &ServerSays) -> Result<RepositoryNames, Unfit> {
     Ok(RepositoryNames { path: repository.path_text()?.to_owned(), forge: says.repository_name.clone() })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::testing::{at, new_ledger, verdict};
+    use countersign_registry::Registry;
+
+    const WAIT: Duration = Duration::from_secs(10);
+
+    #[test]
+    fn a_keyring_that_was_read_a_moment_ago_is_taken_unless_others_have_used_a_newer_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let policy = Policy::parse(include_bytes!("../../deploy/policy.yaml")).unwrap();
+        let site = Site { policy, base: folder.path().to_owned() };
+        let mut registry = Registry::create(&folder.path().join("registry.db"), &site.keyring_path(), at(0)).unwrap();
+        let mut next = |second| registry.begin(at(second)).unwrap().commit(at(second)).unwrap().epoch;
+        let read = || site.keyring().unwrap();
+        let (_ledger_folder, mut ledger) = new_ledger();
+
+        let first = next(1);
+        let (old, file) = (read(), std::fs::read(site.keyring_path().join("cur")).unwrap());
+        let second = next(2);
+        ledger.write(WAIT, at(3), |w| w.verdict(verdict(None, at(3), second), b"{}")).unwrap();
+        assert_eq!(old.epoch(), first);
+        assert_eq!(site.fit_keyring(&ledger, Some(old), at(3)).unwrap().epoch(), second, "it is read again");
+
+        let still_good = read();
+        let third = next(4);
+        assert_eq!(site.fit_keyring(&ledger, Some(still_good), at(4)).unwrap().epoch(), second);
+        assert_eq!(site.fit_keyring(&ledger, None, at(4)).unwrap().epoch(), third);
+
+        std::fs::write(site.keyring_path().join("cur"), file).unwrap();
+        for read in [Some(read()), None] {
+            let unfit = site.fit_keyring(&ledger, read, at(5)).unwrap_err();
+            assert_eq!(unfit.rule.id, rule::registry_rollback::RULE.id, "what lies there is older");
+        }
+    }
+}

@@ -18,7 +18,7 @@ mod schema;
 mod signer;
 mod store;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 pub mod tree;
 mod update;
 mod verdict;
