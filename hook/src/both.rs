@@ -25,10 +25,13 @@ pub fn both<A, B: Send>(here: impl FnOnce() -> A, beside: impl Fn() -> B + Sync)
 mod tests {
     use super::*;
     use std::panic::catch_unwind;
+    use std::thread::current;
 
     #[test]
     fn both_are_done_and_no_panic_is_lost() {
         assert_eq!(both(|| 3, || "four"), (3, "four"));
+        let (here, beside) = both(|| current().id(), || current().id());
+        assert!(here == current().id() && beside != here, "one here, the other elsewhere");
         assert!(catch_unwind(|| both(|| 3, || -> u8 { panic!("on purpose") })).is_err());
         assert!(catch_unwind(|| both(|| -> u8 { panic!("on purpose") }, || 4)).is_err());
     }

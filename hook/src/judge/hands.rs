@@ -53,7 +53,8 @@ impl Drop for Hands {
 }
 
 impl Hands {
-    /// One for each core: the walk itself, which begins with `first`, and threads. Where a thread cannot be had, the others do its work.
+    /// One for each core: the walk itself, which begins with `first`, and threads. Where a thread cannot be had, the
+    /// others do its work.
     pub(super) fn for_all_cores<'scope, 'env>(
         scope: &'scope Scope<'scope, 'env>,
         (ground, checking): (&'env Ground<'env>, Checking),
