@@ -66,10 +66,15 @@ pub(super) fn damaged(what: &str, reason: &str) -> KeyringError {
     KeyringError(format!("{what} is damaged: {reason}"))
 }
 
-/// Appends a 32-bit length and the bytes. A keyring part of 4 GiB cannot be built: the limits of
-/// ids and key sources are far below.
+/// Appends a 32-bit length and the bytes.
 pub(super) fn put_block(out: &mut Vec<u8>, bytes: &[u8]) {
+    put_len(out, bytes);
+    out.extend_from_slice(bytes);
+}
+
+/// Appends the length of `bytes`. A keyring part of 4 GiB cannot be built: the limits of ids and key sources are far
+/// below.
+pub(super) fn put_len(out: &mut Vec<u8>, bytes: &[u8]) {
     let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
     out.extend_from_slice(&len.to_le_bytes());
-    out.extend_from_slice(bytes);
 }

@@ -14,7 +14,6 @@ use countersign_policy::keyring::{Authorities, Keyring, KeyringError, Person};
 use countersign_policy::sha256::sha256;
 use countersign_policy::time::Time;
 use overlay::Overlay;
-use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -45,6 +44,18 @@ pub struct PublishedKeyring {
 struct Known {
     person: Arc<Person>,
     digest: [u8; 32],
+}
+
+/// A person as stored, with the SHA-256 of that.
+pub(crate) struct Record {
+    bytes: Vec<u8>,
+    digest: [u8; 32],
+}
+
+impl Record {
+    fn of(bytes: Vec<u8>) -> Self {
+        Record { digest: sha256([bytes.as_slice()]), bytes }
+    }
 }
 
 impl PublishedKeyring {
@@ -84,7 +95,7 @@ impl PublishedKeyring {
         if let Some(known) = self.persons().get(id) {
             return Ok(known.as_ref().map(|known| known.digest));
         }
-        Ok(self.record(id)?.map(|record| digest(&record)))
+        Ok(self.record(id)?.map(|record| record.digest))
     }
 
     /// Ids of all persons, in order. Reads the whole keyring: for reports, never for a push.
@@ -102,10 +113,10 @@ impl PublishedKeyring {
         self.base.bytes_read()
     }
 
-    fn record(&self, id: &PersonId) -> Result<Option<Cow<'_, [u8]>>, KeyringError> {
-        match self.overlay.record(id) {
-            Some(record) => Ok(Some(Cow::Borrowed(record))),
-            None => Ok(self.base.record(&IndexKey::person(id))?.map(Cow::Owned)),
+    fn record(&self, id: &PersonId) -> Result<Option<Record>, KeyringError> {
+        match self.overlay.record(id)? {
+            Some(changed) => Ok(Some(changed)),
+            None => Ok(self.base.record(&IndexKey::person(id))?.map(Record::of)),
         }
     }
 
@@ -121,12 +132,12 @@ impl PublishedKeyring {
         // Read without the lock: at the start of a push every thread asks for somebody else.
         let known = match self.record(id)? {
             None => None,
-            Some(record) => {
-                let person = decode(&record)?;
+            Some(Record { bytes, digest }) => {
+                let person = decode(&bytes)?;
                 if &person.id != id {
                     return Err(KeyringError(format!("keyring: the record of {id} is that of {}", person.id)));
                 }
-                Some(Known { person: Arc::new(person), digest: digest(&record) })
+                Some(Known { person: Arc::new(person), digest })
             }
         };
         // Whoever was first gave the person that all share.
@@ -193,10 +204,6 @@ impl Keyring for PublishedKeyring {
     fn authorities(&self) -> Result<Arc<Authorities>, KeyringError> {
         Ok(Arc::clone(&self.authorities))
     }
-}
-
-fn digest(record: &[u8]) -> [u8; 32] {
-    sha256([record])
 }
 
 fn decode(record: &[u8]) -> Result<Person, KeyringError> {

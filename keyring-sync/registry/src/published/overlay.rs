@@ -1,30 +1,60 @@
 //! The overlay file `cur`: which epoch this is, which base it stands on, and the persons changed since.
+//!
+//! ```text
+//! magic      8 bytes
+//! checksum   SHA-256 of the directory
+//! directory  block: epoch, commits, …, authorities; of each person id, index keys, the record's length and SHA-256
+//! records    one after the other
+//! ```
+//! A hook reads the directory, a quarter of the file or less, and of the records those that it needs. They are checked by
+//! the digest that goes into the verdict anyway.
 
-use super::IndexKey;
-use super::codec::{Input, damaged, put_block};
+use super::codec::{Input, damaged, put_block, put_len};
+use super::{IndexKey, Record};
 use countersign_policy::id::PersonId;
 use countersign_policy::keyring::{Authorities, KeyringError};
 use countersign_policy::sha256::sha256;
 use countersign_policy::time::Time;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-const MAGIC: &[u8; 8] = b"CSKCURR2";
-/// A reader refuses more: what the writer puts here at most is [`super::publish::OVERLAY_HARD_MAX`]
-/// and the authorities.
-const FILE_MAX: u64 = 16 << 20;
+const MAGIC: &[u8; 8] = b"CSKCURR3";
+/// Magic, checksum, and the directory's length.
+const FRONT: usize = 8 + 32 + 4;
+/// A reader refuses a larger directory: what the writer puts there at most is less than
+/// [`super::publish::OVERLAY_HARD_MAX`] and the authorities.
+const DIRECTORY_MAX: u32 = 16 << 20;
 
-/// The content of `cur`. Read whole, because it is small.
+/// What is being read, for errors.
+const WHAT: &str = "keyring";
+
+/// The content of `cur`. The file stays open: what is published later is another one.
 #[derive(Debug)]
 pub(crate) struct Overlay {
+    file: File,
+    directory: Directory,
+}
+
+/// All but the records, and the bytes that it was read from.
+#[derive(Debug)]
+struct Directory {
     bytes: Vec<u8>,
     head: Head,
     authorities: Range<usize>,
-    persons: BTreeMap<PersonId, Range<usize>>,
+    persons: BTreeMap<PersonId, Stored>,
     index: BTreeMap<IndexKey, Vec<PersonId>>,
+}
+
+/// Where a record is, behind the directory, and what its bytes must be.
+#[derive(Debug)]
+struct Stored {
+    from: u64,
+    len: u32,
+    digest: [u8; 32],
 }
 
 /// What the overlay says of itself and of its base.
@@ -51,25 +81,84 @@ pub(crate) struct StoredPerson {
 
 impl Overlay {
     pub fn read(path: &Path) -> Result<Self, KeyringError> {
-        Self::parse(read_file(path)?)
+        let (file, bytes) = read_directory(path)?;
+        let directory = Directory::parse(bytes)?;
+        let end = directory.persons.values().map(|stored| stored.from + u64::from(stored.len)).max().unwrap_or(0);
+        let len = file.metadata().map_err(unreadable)?.len();
+        if len != (FRONT + directory.bytes.len()) as u64 + end {
+            return Err(damaged(WHAT, "it is not as long as it says"));
+        }
+        Ok(Overlay { file, directory })
     }
 
-    /// Whether the file holds what was read before.
+    /// Whether the file holds what was read before. The directory has the digest of every record.
     pub fn is_still(&self, path: &Path) -> Result<bool, KeyringError> {
-        Ok(read_file(path)? == self.bytes)
+        Ok(read_directory(path)?.1 == self.directory.bytes)
     }
 
+    /// Reads all records; an error names the damage.
+    pub fn check(&self) -> Result<(), KeyringError> {
+        self.ids().try_for_each(|id| self.record(id).map(drop))
+    }
+
+    pub fn head(&self) -> &Head {
+        &self.directory.head
+    }
+
+    pub fn epoch(&self) -> u64 {
+        self.head().epoch
+    }
+
+    /// When the epoch was committed, where that is still known.
+    pub fn committed_at(&self, epoch: u64) -> Option<Time> {
+        let commits = &self.head().commits;
+        let found = commits.binary_search_by_key(&epoch, |(epoch, _)| *epoch).ok()?;
+        commits.get(found).map(|(_, at)| *at)
+    }
+
+    pub fn published_at(&self) -> Time {
+        self.head().published_at
+    }
+
+    pub fn base_name(&self) -> &str {
+        &self.head().base_name
+    }
+
+    pub fn base_digest(&self) -> &[u8; 32] {
+        &self.head().base_digest
+    }
+
+    pub fn authorities(&self) -> Result<Authorities, KeyringError> {
+        let bytes = self.directory.bytes.get(self.directory.authorities.clone()).unwrap_or_default();
+        serde_json::from_slice(bytes)
+            .map_err(|error| KeyringError(format!("keyring: authorities cannot be read: {error}")))
+    }
+
+    pub fn record(&self, id: &PersonId) -> Result<Option<Record>, KeyringError> {
+        let Some(stored) = self.directory.persons.get(id) else { return Ok(None) };
+        // No more than the file has, which was measured when it was opened.
+        let mut bytes = vec![0; usize::try_from(stored.len).unwrap_or(usize::MAX)];
+        let from = (FRONT + self.directory.bytes.len()) as u64 + stored.from;
+        self.file.read_exact_at(&mut bytes, from).map_err(unreadable)?;
+        let record = Record::of(bytes);
+        if record.digest != stored.digest {
+            return Err(damaged(WHAT, "the checksum of a record does not match"));
+        }
+        Ok(Some(record))
+    }
+
+    pub fn persons(&self, key: &IndexKey) -> impl Iterator<Item = &PersonId> {
+        self.directory.index.get(key).into_iter().flatten()
+    }
+
+    pub fn ids(&self) -> impl Iterator<Item = &PersonId> {
+        self.directory.persons.keys()
+    }
+}
+
+impl Directory {
     fn parse(bytes: Vec<u8>) -> Result<Self, KeyringError> {
-        let what = "keyring";
-        let mut input = Input::new(&bytes, what);
-        if &input.array::<8>()? != MAGIC {
-            return Err(damaged(what, "it is of another format"));
-        }
-        let stored = input.array::<32>()?;
-        let body = bytes.get(40..).unwrap_or_default();
-        if sha256([body]) != stored {
-            return Err(damaged(what, "its checksum does not match"));
-        }
+        let mut input = Input::new(&bytes, WHAT);
         let head = Head {
             epoch: input.u64()?,
             commits: commits(input.block()?)?,
@@ -79,80 +168,55 @@ impl Overlay {
             base_digest: input.array()?,
         };
         if head.base_name.contains('/') {
-            return Err(damaged(what, "its base lies elsewhere"));
+            return Err(damaged(WHAT, "its base lies elsewhere"));
         }
         let authorities = input.block_range()?;
         let mut persons = BTreeMap::new();
         let mut index: BTreeMap<IndexKey, Vec<PersonId>> = BTreeMap::new();
+        let mut from = 0;
         while !input.is_empty() {
-            let id = PersonId::new(input.text()?).map_err(|_| damaged(what, "a name is not a person's"))?;
+            let id = PersonId::new(input.text()?).map_err(|_| damaged(WHAT, "a name is not a person's"))?;
             for key in input.block()?.as_chunks::<{ IndexKey::LEN }>().0 {
                 index.entry(IndexKey(*key)).or_default().push(id.clone());
             }
-            persons.insert(id, input.block_range()?);
+            let len = input.u32()?;
+            persons.insert(id, Stored { from, len, digest: input.array()? });
+            from += u64::from(len);
         }
-        Ok(Overlay { head, authorities, persons, index, bytes })
-    }
-
-    pub fn head(&self) -> &Head {
-        &self.head
-    }
-
-    pub fn epoch(&self) -> u64 {
-        self.head.epoch
-    }
-
-    /// When the epoch was committed, where that is still known.
-    pub fn committed_at(&self, epoch: u64) -> Option<Time> {
-        let found = self.head.commits.binary_search_by_key(&epoch, |(epoch, _)| *epoch).ok()?;
-        self.head.commits.get(found).map(|(_, at)| *at)
-    }
-
-    pub fn published_at(&self) -> Time {
-        self.head.published_at
-    }
-
-    pub fn base_name(&self) -> &str {
-        &self.head.base_name
-    }
-
-    pub fn base_digest(&self) -> &[u8; 32] {
-        &self.head.base_digest
-    }
-
-    pub fn authorities(&self) -> Result<Authorities, KeyringError> {
-        let bytes = self.bytes.get(self.authorities.clone()).unwrap_or_default();
-        serde_json::from_slice(bytes)
-            .map_err(|error| KeyringError(format!("keyring: authorities cannot be read: {error}")))
-    }
-
-    pub fn record(&self, id: &PersonId) -> Option<&[u8]> {
-        self.persons.get(id).and_then(|range| self.bytes.get(range.clone()))
-    }
-
-    pub fn persons(&self, key: &IndexKey) -> impl Iterator<Item = &PersonId> {
-        self.index.get(key).into_iter().flatten()
-    }
-
-    pub fn ids(&self) -> impl Iterator<Item = &PersonId> {
-        self.persons.keys()
+        Ok(Directory { head, authorities, persons, index, bytes })
     }
 }
 
-fn read_file(path: &Path) -> Result<Vec<u8>, KeyringError> {
-    let unreadable = |error: std::io::Error| KeyringError(format!("{}: {error}", path.display()));
-    let file = File::open(path).map_err(unreadable)?;
-    let expected = file.metadata().map_or(0, |file| file.len().min(FILE_MAX));
-    let mut bytes = Vec::with_capacity(usize::try_from(expected).unwrap_or(0) + 1);
-    file.take(FILE_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > FILE_MAX {
-        return Err(damaged("keyring", "it is larger than any published one"));
+/// The file, and its directory as the checksum says that it was written.
+fn read_directory(path: &Path) -> Result<(File, Vec<u8>), KeyringError> {
+    let file = File::open(path).map_err(|error| KeyringError(format!("{}: {error}", path.display())))?;
+    let mut front = [0; FRONT];
+    (&file).read_exact(&mut front).map_err(unreadable)?;
+    let mut input = Input::new(&front, WHAT);
+    if &input.array::<8>()? != MAGIC {
+        return Err(damaged(WHAT, "it is of another format"));
     }
-    Ok(bytes)
+    let (checksum, len) = (input.array::<32>()?, input.u32()?);
+    if len > DIRECTORY_MAX {
+        return Err(damaged(WHAT, "it is larger than any published one"));
+    }
+    let mut directory = vec![0; usize::try_from(len).unwrap_or(usize::MAX)];
+    (&file).read_exact(&mut directory).map_err(unreadable)?;
+    if sha256([directory.as_slice()]) != checksum {
+        return Err(damaged(WHAT, "its checksum does not match"));
+    }
+    Ok((file, directory))
+}
+
+fn unreadable(error: io::Error) -> KeyringError {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => damaged(WHAT, "it is cut short"),
+        _ => KeyringError(format!("keyring: {error}")),
+    }
 }
 
 fn commits(bytes: &[u8]) -> Result<Vec<(u64, Time)>, KeyringError> {
-    let mut input = Input::new(bytes, "keyring");
+    let mut input = Input::new(bytes, WHAT);
     let mut commits = Vec::with_capacity(bytes.len() / 16);
     while !input.is_empty() {
         commits.push((input.u64()?, Time::from_unix_millis(input.i64()?)));
@@ -162,27 +226,29 @@ fn commits(bytes: &[u8]) -> Result<Vec<(u64, Time)>, KeyringError> {
 
 /// The bytes of an overlay file.
 pub(crate) fn encode(head: &Head, authorities: &[u8], persons: &[StoredPerson]) -> Vec<u8> {
-    let mut body = Vec::new();
-    body.extend_from_slice(&head.epoch.to_le_bytes());
+    let mut directory = Vec::new();
+    directory.extend_from_slice(&head.epoch.to_le_bytes());
     let commits: Vec<u8> = head
         .commits
         .iter()
         .flat_map(|(epoch, at)| [epoch.to_le_bytes(), at.unix_millis().to_le_bytes()].concat())
         .collect();
-    put_block(&mut body, &commits);
-    body.extend_from_slice(&head.published_at.unix_millis().to_le_bytes());
-    put_block(&mut body, head.base_name.as_bytes());
-    body.extend_from_slice(&head.base_epoch.to_le_bytes());
-    body.extend_from_slice(&head.base_digest);
-    put_block(&mut body, authorities);
+    put_block(&mut directory, &commits);
+    directory.extend_from_slice(&head.published_at.unix_millis().to_le_bytes());
+    put_block(&mut directory, head.base_name.as_bytes());
+    directory.extend_from_slice(&head.base_epoch.to_le_bytes());
+    directory.extend_from_slice(&head.base_digest);
+    put_block(&mut directory, authorities);
     for person in persons {
-        put_block(&mut body, person.id.as_bytes());
-        put_block(&mut body, &person.keys);
-        put_block(&mut body, &person.record);
+        put_block(&mut directory, person.id.as_bytes());
+        put_block(&mut directory, &person.keys);
+        put_len(&mut directory, &person.record);
+        directory.extend_from_slice(&sha256([person.record.as_slice()]));
     }
-    let mut bytes = Vec::with_capacity(body.len() + 40);
+    let mut bytes = Vec::new();
     bytes.extend_from_slice(MAGIC);
-    bytes.extend_from_slice(&sha256([body.as_slice()]));
-    bytes.extend_from_slice(&body);
+    bytes.extend_from_slice(&sha256([directory.as_slice()]));
+    put_block(&mut bytes, &directory);
+    persons.iter().for_each(|person| bytes.extend_from_slice(&person.record));
     bytes
 }

@@ -207,6 +207,31 @@ fn damage_is_an_error_and_never_another_answer() {
 }
 
 #[test]
+fn a_damaged_record_stops_those_who_need_it_until_somebody_publishes() {
+    let (dir, mut registry) = new_registry();
+    put(&mut registry, (1..4).map(|id| person(id, 0)));
+    let path = dir.path().join("keyring/cur");
+    let whole = fs::read(&path).unwrap();
+    let name = b"Person 2 in version";
+    let mut bytes = whole.clone();
+    bytes[whole.windows(name.len()).position(|found| found == name).unwrap()] = b'p';
+    let answers = || [1, 2, 3].map(|id| open(&dir).person(&person(id, 0).id).is_ok_and(|found| found.is_some()));
+    assert_eq!(answers(), [true; 3]);
+    fs::write(&path, bytes).unwrap();
+    assert_eq!(answers(), [true, false, true]);
+    assert!(open(&dir).holders(&KeyHandle::Ssh(fingerprint(2))).is_err() && open(&dir).person_ids().is_ok());
+    // Whoever changes the registry next sees it first.
+    drop(registry.begin(now()).unwrap());
+    assert_eq!(answers(), [true; 3]);
+    for len in [whole.len() - 1, whole.len() + 1] {
+        let mut bytes = whole.clone();
+        bytes.resize(len, 0);
+        fs::write(&path, bytes).unwrap();
+        assert!(PublishedKeyring::open(&dir.path().join("keyring")).is_err(), "{len}");
+    }
+}
+
+#[test]
 fn publishing_mends_a_base_that_is_damaged_anywhere() {
     let (dir, mut registry) = new_registry();
     put(&mut registry, (0..2000).map(|id| person(id, 0)));
