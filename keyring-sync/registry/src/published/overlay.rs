@@ -6,7 +6,7 @@
 //! directory  block: epoch, commits, …, authorities; of each person id, index keys, the record's length and SHA-256
 //! records    one after the other
 //! ```
-//! A hook reads the directory, a quarter of the file or less, and of the records those that it needs. They are checked by
+//! A hook reads the directory, about a quarter of the file, and of the records those that it needs. They are checked by
 //! the digest that goes into the verdict anyway.
 
 use super::codec::{Input, damaged, put_block, put_len};
@@ -16,6 +16,7 @@ use countersign_policy::keyring::{Authorities, KeyringError};
 use countersign_policy::sha256::sha256;
 use countersign_policy::time::Time;
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
@@ -46,6 +47,8 @@ struct Directory {
     head: Head,
     authorities: Range<usize>,
     persons: BTreeMap<PersonId, Stored>,
+    /// Length of all records.
+    records: u64,
     index: BTreeMap<IndexKey, Vec<PersonId>>,
 }
 
@@ -83,9 +86,8 @@ impl Overlay {
     pub fn read(path: &Path) -> Result<Self, KeyringError> {
         let (file, bytes) = read_directory(path)?;
         let directory = Directory::parse(bytes)?;
-        let end = directory.persons.values().map(|stored| stored.from + u64::from(stored.len)).max().unwrap_or(0);
-        let len = file.metadata().map_err(unreadable)?.len();
-        if len != (FRONT + directory.bytes.len()) as u64 + end {
+        let len = file.metadata().map_err(|error| unreadable(path.display(), &error))?.len();
+        if len != directory.end() + directory.records {
             return Err(damaged(WHAT, "it is not as long as it says"));
         }
         Ok(Overlay { file, directory })
@@ -138,8 +140,8 @@ impl Overlay {
         let Some(stored) = self.directory.persons.get(id) else { return Ok(None) };
         // No more than the file has, which was measured when it was opened.
         let mut bytes = vec![0; usize::try_from(stored.len).unwrap_or(usize::MAX)];
-        let from = (FRONT + self.directory.bytes.len()) as u64 + stored.from;
-        self.file.read_exact_at(&mut bytes, from).map_err(unreadable)?;
+        let from = self.directory.end() + stored.from;
+        self.file.read_exact_at(&mut bytes, from).map_err(|error| unreadable(WHAT, &error))?;
         let record = Record::of(bytes);
         if record.digest != stored.digest {
             return Err(damaged(WHAT, "the checksum of a record does not match"));
@@ -173,23 +175,29 @@ impl Directory {
         let authorities = input.block_range()?;
         let mut persons = BTreeMap::new();
         let mut index: BTreeMap<IndexKey, Vec<PersonId>> = BTreeMap::new();
-        let mut from = 0;
+        let mut records = 0;
         while !input.is_empty() {
             let id = PersonId::new(input.text()?).map_err(|_| damaged(WHAT, "a name is not a person's"))?;
             for key in input.block()?.as_chunks::<{ IndexKey::LEN }>().0 {
                 index.entry(IndexKey(*key)).or_default().push(id.clone());
             }
             let len = input.u32()?;
-            persons.insert(id, Stored { from, len, digest: input.array()? });
-            from += u64::from(len);
+            persons.insert(id, Stored { from: records, len, digest: input.array()? });
+            records += u64::from(len);
         }
-        Ok(Directory { head, authorities, persons, index, bytes })
+        Ok(Directory { head, authorities, persons, records, index, bytes })
+    }
+
+    /// Where it ends in the file, and the records begin.
+    fn end(&self) -> u64 {
+        (FRONT + self.bytes.len()) as u64
     }
 }
 
 /// The file, and its directory as the checksum says that it was written.
 fn read_directory(path: &Path) -> Result<(File, Vec<u8>), KeyringError> {
-    let file = File::open(path).map_err(|error| KeyringError(format!("{}: {error}", path.display())))?;
+    let unreadable = |error| unreadable(path.display(), &error);
+    let file = File::open(path).map_err(unreadable)?;
     let mut front = [0; FRONT];
     (&file).read_exact(&mut front).map_err(unreadable)?;
     let mut input = Input::new(&front, WHAT);
@@ -208,10 +216,10 @@ fn read_directory(path: &Path) -> Result<(File, Vec<u8>), KeyringError> {
     Ok((file, directory))
 }
 
-fn unreadable(error: io::Error) -> KeyringError {
+fn unreadable(place: impl Display, error: &io::Error) -> KeyringError {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => damaged(WHAT, "it is cut short"),
-        _ => KeyringError(format!("keyring: {error}")),
+        _ => KeyringError(format!("{place}: {error}")),
     }
 }
 

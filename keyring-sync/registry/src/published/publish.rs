@@ -13,9 +13,8 @@ use std::time::{Duration, Instant};
 
 /// Past this many changed persons the base is rebuilt: every cold start of a hook reads the overlay.
 pub(crate) const OVERLAY_PERSONS: u64 = 1000;
-/// Past this many bytes the base is rebuilt: some hundred persons, whose directory a cold hook hashes in a sixth of a
-/// millisecond where the processor has no instruction for it. A base of 100,000 takes a second there, and who comes next
-/// waits.
+/// Past this many bytes the base is rebuilt: some hundred persons, whose directory costs a cold hook a million
+/// instructions where the processor has none for SHA-256. A base of 100,000 takes a second there, and who comes next waits.
 pub(crate) const OVERLAY_BYTES: u64 = 128 << 10;
 /// A single change beyond this does not go through an overlay at all.
 pub(crate) const OVERLAY_HARD_MAX: u64 = 1 << 20;
