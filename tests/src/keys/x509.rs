@@ -1,7 +1,7 @@
 //! X.509 certificates by `openssl`, used for signing through `gpgsm`.
 
 use super::{Key, Owner, Wanted, generalized, gnupg_home, iso_compact};
-use crate::process::{must, must_with_input, quoted, write_program};
+use crate::process::{Outcome, must, quoted, run, write_program};
 use countersign_policy::time::Time;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -39,6 +39,9 @@ authorityKeyIdentifier = keyid
 [req]
 distinguished_name = names
 ";
+/// How often a key is packed for gpgsm, each time with another salt: gpgsm 2.2 cannot read one bundle of two hundred.
+const BUNDLES: usize = 4;
+
 const ALWAYS: (&str, &str) = ("20000101000000Z", "20500101000000Z");
 
 impl X509Authority {
@@ -73,10 +76,14 @@ impl X509Authority {
         // `-legacy`: the only encryption that every gpgsm reads.
         let private = format!("{name}.key");
         let export = ["pkcs12", "-export", "-legacy", "-passout", "pass:", "-inkey", &private, "-in", &certificate];
-        must(self.openssl().args(export).args(["-certfile", "ca.crt", "-out"]).arg(&bundle));
-        let mut import = Command::new("gpgsm");
-        import.arg("--homedir").arg(&home).args(["--batch", "--pinentry-mode", "loopback", "--passphrase-fd", "0"]);
-        must_with_input(import.arg("--import").arg(&bundle), b"\n");
+        let pack = || {
+            must(self.openssl().args(export).args(["-certfile", "ca.crt", "-out"]).arg(&bundle));
+            let mut import = Command::new("gpgsm");
+            import.arg("--homedir").arg(&home).args(["--batch", "--pinentry-mode", "loopback", "--passphrase-fd", "0"]);
+            run(import.arg("--import").arg(&bundle), b"\n")
+        };
+        let imported = (1..BUNDLES).map(|_| pack()).find(Outcome::succeeded).unwrap_or_else(pack);
+        assert!(imported.succeeded(), "gpgsm --import: {}", imported.stderr);
 
         let clock = wanted.clock().map_or_else(String::new, |at| format!("--faked-system-time {}", iso_compact(at)));
         let program = folder.join("gpgsm");

@@ -179,21 +179,21 @@ impl Pki {
             fs::write(home.join("gpg-agent.conf"), "allow-loopback-pinentry\n").unwrap();
             fs::write(home.join("gpgsm.conf"), "disable-crl-checks\nno-common-certs-import\n").unwrap();
         }
-        let gpgsm = |args: &[&str], stdin: &[u8]| {
+        let line = |args: &[&str]| {
             let fixed = ["--homedir", &shown, "--batch", "--pinentry-mode", "loopback", "--passphrase-fd", "3"];
             let quoted = |text: &&str| format!("'{text}'");
-            let line: Vec<String> = fixed.iter().chain(args).map(quoted).collect();
-            let script = format!("exec gpgsm --faked-system-time 20350601T120000 {} 3</dev/null", line.join(" "));
-            self.run("sh", &["-c", &script], stdin)
+            let words: Vec<String> = fixed.iter().chain(args).map(quoted).collect();
+            format!("gpgsm --faked-system-time 20350601T120000 {} 3</dev/null", words.join(" "))
         };
+        let gpgsm = |args: &[&str], stdin: &[u8]| self.run("sh", &["-c", &line(args)], stdin);
         for issuer in with {
             gpgsm(&["--import", &format!("{issuer}.pem")], b"");
         }
-        let p12 = format!("{name}.p12");
-        let (certificate, key) = (format!("{name}.pem"), format!("{name}.key"));
-        let made = ["-export", "-in", &certificate, "-inkey", &key, "-out", &p12, "-passout", "pass:", "-legacy"];
-        self.openssl(&[&["pkcs12"], made.as_slice()].concat(), b"");
-        gpgsm(&["--import", &p12], b"");
+        // gpgsm 2.2 cannot read one bundle of two hundred. Each has another salt.
+        let pack =
+            format!("openssl pkcs12 -export -in {name}.pem -inkey {name}.key -out {name}.p12 -passout pass: -legacy");
+        let import = line(&["--import", &format!("{name}.p12")]);
+        self.run("sh", &["-c", &format!("for _ in 1 2 3 4; do {pack} && {import} && exit; done; exit 1")], b"");
         let id = format!("/CN={name}");
         gpgsm(&["-bsau", &id], payload)
     }
