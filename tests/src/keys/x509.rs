@@ -39,10 +39,10 @@ authorityKeyIdentifier = keyid
 [req]
 distinguished_name = names
 ";
+const ALWAYS: (&str, &str) = ("20000101000000Z", "20500101000000Z");
+
 /// How often a key is packed for gpgsm, each time with another salt: gpgsm 2.2 cannot read one bundle of two hundred.
 const BUNDLES: usize = 4;
-
-const ALWAYS: (&str, &str) = ("20000101000000Z", "20500101000000Z");
 
 impl X509Authority {
     /// Makes `x509-authority/` in `folder`.
