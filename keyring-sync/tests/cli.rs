@@ -1,9 +1,6 @@
 //! The program as scripts and people use it.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-mod common;
-
-use common::Room;
+use crate::common::Room;
 use countersign_policy::id::RefName;
 use countersign_policy::keyring::{Keyring, Lifecycle, Material, RepositoryNames};
 use countersign_registry::PublishedKeyring;

@@ -1,10 +1,7 @@
 //! An independent client of the standard, scim2-cli with scim2-tester, against the running service.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-mod common;
-
-use common::Room;
-use common::service::Service;
+use crate::common::Room;
+use crate::common::service::Service;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

@@ -1,9 +1,6 @@
 //! What is shipped as an example is read by the program that it is for.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-mod common;
-
-use common::Room;
+use crate::common::Room;
 use keyring_sync::config::Config;
 use std::path::Path;
 

@@ -1,9 +1,6 @@
 //! Enrolment with the programs that developers have: ssh-keygen, gpg and openssl.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-mod common;
-
-use common::Room;
+use crate::common::Room;
 use countersign_policy::keyring::{Keyring, Material, Person};
 use serde_json::Value;
 

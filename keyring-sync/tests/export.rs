@@ -1,9 +1,6 @@
 //! What other programs make of the exports: ssh-keygen and gpg read each of them back.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-mod common;
-
-use common::Room;
+use crate::common::Room;
 use serde_json::json;
 
 fn room() -> Room {

@@ -1,10 +1,7 @@
 //! What identity providers send, and what becomes of it. The stories are data: one file each in `scim/`.
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-mod common;
-
-use common::Room;
-use common::service::Service;
+use crate::common::Room;
+use crate::common::service::Service;
 use countersign_policy::keyring::Keyring;
 use serde::Deserialize;
 use serde_json::Value;

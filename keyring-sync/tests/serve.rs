@@ -1,10 +1,7 @@
 //! The service itself: who may speak to it, how much, and what it does when it has to stop.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-mod common;
-
-use common::Room;
-use common::service::Service;
+use crate::common::Room;
+use crate::common::service::Service;
 use countersign_policy::keyring::{Keyring, Lifecycle};
 use serde_json::json;
 

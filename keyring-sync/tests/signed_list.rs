@@ -1,9 +1,6 @@
 //! Nightly lists that bear a signature, made by the programs that people have.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-mod common;
-
-use common::Room;
+use crate::common::Room;
 
 const NAMESPACE: &str = "keyring-list@git.example";
 

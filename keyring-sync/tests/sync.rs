@@ -1,9 +1,6 @@
 //! Nightly lists, the brake, and the two people who decide.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-mod common;
-
-use common::Room;
+use crate::common::Room;
 use countersign_policy::id::PersonId;
 use countersign_policy::keyring::{Keyring, Lifecycle};
 

@@ -1,10 +1,7 @@
 //! A watch: two people set it, few read of it, and everybody else sees what they saw before.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-mod common;
-
-use common::Room;
-use common::service::Service;
+use crate::common::Room;
+use crate::common::service::Service;
 use serde_json::Value;
 
 /// A registry with Alice, and operators who log in as different Unix users.

@@ -1,13 +1,10 @@
 //! What HR systems send, and what becomes of it. The stories are data: one file each in `webhooks/`. Signatures are made
 //! by openssl, which knows nothing of the code under test.
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-mod common;
-
+use crate::common::Room;
+use crate::common::service::{Reply, Service};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use common::Room;
-use common::service::{Reply, Service};
 use countersign_policy::keyring::Keyring;
 use serde::Deserialize;
 use serde_json::{Value, json};

@@ -1,5 +1,4 @@
 //! A registry of its own for each test, and the program run in it.
-#![allow(dead_code, reason = "each test program uses its part of it")]
 
 pub mod service;
 

@@ -1,8 +1,8 @@
 //! A stand-in for a transmitter that is polled, in whatever mood it is told to be; and what becomes of its events.
 
-use super::common::service::Service;
 use super::signer::Signer;
 use super::{Room, claims, configure, hired, json_of, room};
+use crate::common::service::Service;
 use countersign_policy::keyring::Keyring;
 use serde_json::{Map, Value, json};
 use std::io::{BufRead, BufReader, Read, Write};

@@ -1,6 +1,6 @@
 //! A transmitter's keys and signatures, made by `openssl`: nothing of it is our own code but the encoding.
 
-use super::common::Room;
+use crate::common::Room;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};

@@ -1,11 +1,8 @@
 //! Keys that forges and GnuPG keep, brought over.
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-#[path = "../common/mod.rs"]
-mod common;
 mod standin;
 
-use common::Room;
+use crate::common::Room;
 use countersign_policy::keyring::Keyring;
 use serde_json::{Value, json};
 use standin::{Forge, Pages};

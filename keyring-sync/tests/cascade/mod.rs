@@ -1,12 +1,9 @@
 //! Terminations and suspensions carried to forges that fail, hang and lie.
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-#[path = "../common/mod.rs"]
-mod common;
 mod standin;
 
-use common::Room;
-use common::service::Service;
+use crate::common::Room;
+use crate::common::service::Service;
 use serde_json::{Value, json};
 use standin::{Forge, Mood};
 use std::time::{Duration, Instant};

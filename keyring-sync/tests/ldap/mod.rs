@@ -1,12 +1,9 @@
 //! `keyring-sync sync` against OpenLDAP, and against a directory that lies.
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-#[path = "../common/mod.rs"]
-mod common;
 mod liar;
 mod slapd;
 
-use common::Room;
+use crate::common::Room;
 use countersign_policy::id::PersonId;
 use countersign_policy::keyring::{Keyring, Lifecycle};
 use ldap3_proto::proto::LdapResultCode;

@@ -1,14 +1,11 @@
 //! Security events, pushed and fetched, against the real program. What is sent was signed by `openssl`; the stories
 //! are data: one file each in this folder.
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-#[path = "../common/mod.rs"]
-mod common;
 mod poll;
 mod signer;
 
-use common::Room;
-use common::service::{Reply, Service};
+use crate::common::Room;
+use crate::common::service::{Reply, Service};
 use countersign_policy::keyring::Keyring;
 use serde::Deserialize;
 use serde_json::{Value, json};

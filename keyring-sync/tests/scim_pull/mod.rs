@@ -1,12 +1,9 @@
 //! `keyring-sync sync` against a SCIM server: our own, and one that lies.
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-#[path = "../common/mod.rs"]
-mod common;
 mod standin;
 
-use common::Room;
-use common::service::Service;
+use crate::common::Room;
+use crate::common::service::Service;
 use countersign_policy::id::PersonId;
 use countersign_policy::keyring::{Keyring, Lifecycle};
 use serde_json::{Value, json};
