@@ -1,5 +1,6 @@
 //! What the fuzz targets share: a server that knows one employee by a key of every kind, and the promises that hold
 //! whatever bytes come in.
+#![cfg(feature = "targets")]
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::{Engine, engine::general_purpose::STANDARD};
