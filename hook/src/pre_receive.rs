@@ -41,10 +41,11 @@ pub fn run(call: &Call, environment: &GitEnvironment, cwd: &Path, input: impl Re
         Ok(site) => site,
         Err(unfit) => return without_ledger(call, &says, received_at, &unfit),
     };
-    let gate = Gate { call, site: &site, says: &says, received_at, started, in_transaction: false };
-    let _watchdog = Watchdog::start(&site.policy.limits, Voice::Loud);
+    let watchdog = Watchdog::new(&site.policy.limits, Voice::Loud);
+    let gate =
+        Gate { call, site: &site, says: &says, watchdog: &watchdog, received_at, started, in_transaction: false };
     crate::log::open(&site);
-    gate.pass(environment, cwd, read_updates(input, &site.policy.limits))
+    gate.pass(environment, cwd, || read_updates(input, &site.policy.limits))
 }
 
 /// Why what git has written on standard input is no push that can be judged.
@@ -62,6 +63,7 @@ pub struct Gate<'a> {
     pub call: &'a Call<'a>,
     pub site: &'a Site,
     pub says: &'a ServerSays,
+    pub watchdog: &'a Watchdog,
     pub received_at: Time,
     pub started: Instant,
     pub in_transaction: bool,
@@ -100,20 +102,25 @@ struct Scene {
 }
 
 impl Gate<'_> {
-    /// Judges, records, and says what to tell whom.
+    /// Judges, records, and says what to tell whom. `updates` is asked once somebody watches how long that takes.
     pub fn pass(
         &self,
         environment: &GitEnvironment,
         cwd: &Path,
-        updates: Result<Vec<RefUpdate>, InputError>,
+        updates: impl FnOnce() -> Result<Vec<RefUpdate>, InputError>,
     ) -> Outcome {
-        let (ledger, scenery) = both(|| self.site.ledger(), || Scenery::read(self.site, environment, cwd));
+        let (site, watchdog) = (self.site, self.watchdog);
+        let beside = || {
+            watchdog.start(); // there is more time there
+            Scenery::read(site, environment, cwd)
+        };
+        let (ledger, scenery) = both(|| site.ledger(), beside);
         let mut ledger = match ledger.map(Ledger::in_a_hurry) {
             Ok(ledger) => ledger,
             Err(unfit) => return without_ledger(self.call, self.says, self.received_at, &unfit),
         };
         let mut scene = Scene::default();
-        let updates = match updates {
+        let updates = match updates() {
             // Git always names one: another program has read the lines that were meant for us.
             Ok(updates) if updates.is_empty() => {
                 let problem = Problem::new(&rule::repository_unreadable::RULE, "could not be read");

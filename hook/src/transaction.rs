@@ -64,12 +64,14 @@ fn check(
     started: Instant,
 ) -> Result<Outcome, Unfit> {
     let site = Site::read(&call.config)?;
-    let _watchdog = Watchdog::start(&site.policy.limits, Voice::Silent);
     let environment = environment.after_the_push();
     let read = read_real(call, &site, &environment, cwd, input);
     if read.as_ref().is_ok_and(|(repository, updates)| passed(&site, repository, updates, call.clock.now())) {
         return Ok(Outcome::silent(0));
     }
+    // What was read so far were a few small files, as the policy before.
+    let watchdog = Watchdog::new(&site.policy.limits, Voice::Silent);
+    watchdog.start();
     crate::log::open(&site);
     let (repository, updates) = read?;
     // Which repository this is, the server says here as it did before; who pushes is not asked again.
@@ -106,8 +108,9 @@ fn check(
     if unjudged.is_empty() {
         return Ok(Outcome::silent(0));
     }
-    let gate = Gate { call, site: &site, says: &says, received_at: now, started, in_transaction: true };
-    let outcome = gate.pass(&environment, cwd, Ok(unjudged));
+    let gate =
+        Gate { call, site: &site, says: &says, watchdog: &watchdog, received_at: now, started, in_transaction: true };
+    let outcome = gate.pass(&environment, cwd, || Ok(unjudged));
     Ok(if outcome.exit_code == 0 { Outcome::silent(0) } else { outcome })
 }
 

@@ -3,16 +3,20 @@
 use crate::voice::say;
 use countersign_policy::config::Limits;
 use countersign_policy::rule::out_of_time::RULE;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Once};
+use std::thread::Builder;
 use std::time::Duration;
 
 /// What a hook that keeps its own deadlines still needs besides, to start and to end.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// Ends the process as "could not decide" unless it is dropped in time.
+/// Once started, ends the process as "could not decide" unless it is dropped in time.
 #[derive(Debug)]
 pub struct Watchdog {
+    limit: Duration,
+    voice: Voice,
+    started: Once,
     /// The thread is not woken to hear that all is well: the process ends before it would.
     calm: Arc<AtomicBool>,
 }
@@ -33,22 +37,29 @@ pub enum Voice {
 
 impl Watchdog {
     /// Leaves the time to judge, and to wait for other writers to the ledger.
-    pub fn start(limits: &Limits, voice: Voice) -> Self {
-        let calm: Arc<AtomicBool> = Arc::default();
-        let is_calm = calm.clone();
+    pub fn new(limits: &Limits, voice: Voice) -> Self {
         let limit = limits.time.get() + limits.ledger_wait.get() + GRACE;
-        // Without the thread a hang is ended by nobody; that is how it was before, so going on is right.
-        let _ = std::thread::Builder::new().name("watchdog".to_owned()).spawn(move || {
-            std::thread::sleep(limit);
-            if !is_calm.load(Ordering::Relaxed) {
-                if voice == Voice::Loud {
-                    let text = format!("countersign: push could not be decided: {}   [{}]\n", RULE.summary, RULE.id);
-                    // The client may be what hangs.
-                    say(&text, Duration::from_secs(1));
-                }
-                std::process::exit(2);
-            }
+        Watchdog { limit, voice, started: Once::new(), calm: Arc::default() }
+    }
+
+    /// Starts once.
+    pub fn start(&self) {
+        self.started.call_once(|| {
+            let (limit, voice, calm) = (self.limit, self.voice, self.calm.clone());
+            // Without the thread a hang is ended by nobody; that is how it was before, so going on is right.
+            let _ = Builder::new().name("watchdog".to_owned()).spawn(move || watch(limit, voice, &calm));
         });
-        Watchdog { calm }
+    }
+}
+
+fn watch(limit: Duration, voice: Voice, calm: &AtomicBool) {
+    std::thread::sleep(limit);
+    if !calm.load(Ordering::Relaxed) {
+        if voice == Voice::Loud {
+            let text = format!("countersign: push could not be decided: {}   [{}]\n", RULE.summary, RULE.id);
+            // The client may be what hangs.
+            say(&text, Duration::from_secs(1));
+        }
+        std::process::exit(2);
     }
 }
