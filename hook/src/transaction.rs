@@ -69,7 +69,7 @@ fn check(
     if read.as_ref().is_ok_and(|(repository, updates)| passed(&site, repository, updates, call.clock.now())) {
         return Ok(Outcome::silent(0));
     }
-    // What was read so far were a few small files, as the policy before.
+    // So far only git's lines were read, and a few small files as the policy before: nothing that others hold.
     let watchdog = Watchdog::new(&site.policy.limits, Voice::Silent);
     watchdog.start();
     crate::log::open(&site);

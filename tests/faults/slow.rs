@@ -8,10 +8,13 @@ use rusqlite::Connection;
 use rustix::process::{Signal, kill_process};
 use std::fs::File;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const SEED: u64 = 20_261_210;
 const STOPS: u64 = 24;
+
+/// More than both limits and the watchdog's ten seconds, with what a loaded machine adds.
+const WATCHED: Duration = Duration::from_secs(30);
 
 #[test]
 fn a_slow_server() {
@@ -83,7 +86,27 @@ fn a_slow_server() {
     }
     row.check(stage.verify().succeeded(), || "the ledger is not sound".to_owned());
     family.add(row);
+    family.add(git_that_does_not_go_on(stage, &lane));
     family.finish();
+}
+
+/// Nothing asks for a deadline where the hook reads what git writes: only the watchdog ends it.
+fn git_that_does_not_go_on(stage: &Stage, lane: &Lane) -> Row {
+    stage.patch_policy("{ limits: { time: 1s, ledger_wait: 1s } }");
+    let mut row = Row::new("git stands still before it names the refs; limits.time and ledger_wait are 1 s");
+    let begun = Instant::now();
+    let mut hook = stage.hook(lane);
+    let mut hook = hook.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the hook");
+    while hook.try_wait().expect("a child").is_none() && begun.elapsed() < WATCHED {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let _ = hook.kill(); // an ended one keeps its code
+    let _git = hook.stdin.take();
+    let output = hook.wait_with_output().expect("the hook");
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    let told = Outcome { code: output.status.code(), stdout: String::new(), stderr };
+    row.count_as(&Stage::said_by_hook(&told, begun), Kind::Undecided, &["out-of-time"]);
+    row
 }
 
 /// Pushes, and does something after a while.

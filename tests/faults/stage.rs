@@ -215,7 +215,11 @@ impl Stage {
     /// Asks the pre-receive hook alone; the ref does not move.
     pub fn ask(&self, lane: &Lane, name: &str, old: &str, new: &str) -> Answer {
         let begun = Instant::now();
-        let outcome = run(&mut self.hook(lane), format!("{old} {new} {name}\n").as_bytes());
+        Self::said_by_hook(&run(&mut self.hook(lane), format!("{old} {new} {name}\n").as_bytes()), begun)
+    }
+
+    /// What a hook that was begun then has answered.
+    pub fn said_by_hook(outcome: &Outcome, begun: Instant) -> Answer {
         let mut answer = told(&outcome.stderr);
         answer.kind = match outcome.code {
             Some(0) => Kind::Accepted,
