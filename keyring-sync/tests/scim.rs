@@ -80,11 +80,7 @@ fn tell(file: &str) {
         }
         // Whatever was answered is published by now.
         let (keyring, now) = (room.keyring(), room.now());
-        for (id, state) in &step.persons {
-            let person = keyring.person(&id.parse().unwrap()).unwrap();
-            let found = person.map_or("nobody", |person| person.state(now).as_str());
-            assert_eq!(found, state, "{place}: {id}");
-        }
+        room.check_states(&step.persons, &place);
         for (id, roles) in &step.roles {
             let person = keyring.person(&id.parse().unwrap()).unwrap().unwrap();
             let held: Vec<&str> =
@@ -92,7 +88,7 @@ fn tell(file: &str) {
             assert_eq!(&held, roles, "{place}: {id}");
         }
         for (id, expected) in &step.events {
-            let shown = shown(&room, id);
+            let shown = room.json(&["person", "show", id]);
             let said: Vec<&str> =
                 shown["events"].as_array().unwrap().iter().map(|event| event["type"].as_str().unwrap()).collect();
             assert_eq!(&said, expected, "{place}");
@@ -102,11 +98,6 @@ fn tell(file: &str) {
                 .insert(name.clone(), answer[field].as_str().unwrap_or_else(|| panic!("{place}: {answer}")).to_owned());
         }
     }
-}
-
-fn shown(room: &Room, id: &str) -> Value {
-    let said = room.run(&["--format", "json", "person", "show", id]);
-    serde_json::from_str(said.lines().next().unwrap()).unwrap_or_else(|error| panic!("{error}: {said}"))
 }
 
 /// Whether `answer` holds at least `expected`.

@@ -212,14 +212,8 @@ fn state(room: &Room, id: &str) -> String {
     person.map_or("nobody", |person| person.state(room.now()).as_str()).to_owned()
 }
 
-fn json_of(room: &Room, args: &[&str]) -> Value {
-    let said = room.run(&[&["--format", "json"], args].concat());
-    let json = said.lines().find(|line| line.starts_with('{')).unwrap_or_else(|| panic!("{said}"));
-    serde_json::from_str(json).unwrap_or_else(|error| panic!("{error}: {said}"))
-}
-
 fn open_hints(room: &Room) -> Vec<String> {
-    let hints = json_of(room, &["hints", "list"])["hints"].clone();
+    let hints = room.json(&["hints", "list"])["hints"].clone();
     let mut persons: Vec<String> =
         hints.as_array().unwrap().iter().map(|hint| hint["person"].as_str().unwrap().to_owned()).collect();
     persons.sort();
@@ -227,7 +221,7 @@ fn open_hints(room: &Room) -> Vec<String> {
 }
 
 fn events(room: &Room, id: &str) -> Vec<String> {
-    let shown = json_of(room, &["person", "show", id]);
+    let shown = room.json(&["person", "show", id]);
     shown["events"].as_array().unwrap().iter().map(|event| event["type"].as_str().unwrap().to_owned()).collect()
 }
 
@@ -448,7 +442,7 @@ fn a_flood_waits_for_two_people_and_is_answered_once_they_decided() {
         assert!(reply.body.contains("keyring-sync staged list"), "{}", reply.body);
         assert_eq!(state(&room, &format!("E{number}")), "active");
     }
-    let staged = json_of(&room, &["staged", "list"])["staged"].clone();
+    let staged = room.json(&["staged", "list"])["staged"].clone();
     let batches: Vec<&str> = staged.as_array().unwrap().iter().map(|row| row["batch"].as_str().unwrap()).collect();
     assert_eq!(batches.len(), 2, "what is repeated is staged once: {staged}");
     for (batch, verb) in batches.iter().zip(["approve", "reject"]) {
@@ -460,7 +454,7 @@ fn a_flood_waits_for_two_people_and_is_answered_once_they_decided() {
     assert_eq!(state(&room, &format!("E{}", held[0])), "suspended");
     assert!(open_hints(&room).contains(&format!("E{}", held[0])), "what was approved is a hint all the same");
     assert_eq!(left(held[1]).status, 422, "and what was rejected is not staged again");
-    assert_eq!(json_of(&room, &["staged", "list"])["staged"], json!([]));
+    assert_eq!(room.json(&["staged", "list"])["staged"], json!([]));
 }
 
 /// The nightly list of the same source is the confirming reading.
@@ -474,7 +468,7 @@ fn the_list_of_the_source_settles_its_hints() {
         let (at, count) = (room.now(), rows.len());
         let rows: String = rows.iter().map(|row| format!("{row},{at},{count}\n")).collect();
         room.write("hr.csv", &format!("{header}{rows}"));
-        json_of(&room, &["sync", "--source", "hibob"])["sources"][0]["hints"].clone()
+        room.json(&["sync", "--source", "hibob"])["sources"][0]["hints"].clone()
     };
     let active = ["E1,active,", "E2,active,", "E3,active,", "E4,active,"];
     list(&active);

@@ -2,8 +2,11 @@
 
 pub mod service;
 
+use countersign_policy::keyring::Keyring;
 use countersign_policy::time::Time;
 use countersign_registry::PublishedKeyring;
+use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 use tempfile::TempDir;
@@ -21,6 +24,23 @@ impl Room {
     /// Runs the program: stderr, stdout and `= exit code`, without what differs from run to run.
     pub fn run(&self, args: &[&str]) -> String {
         scrub(&self.raw(args))
+    }
+
+    /// Runs the program and returns the object that it printed.
+    pub fn json(&self, args: &[&str]) -> Value {
+        let said = self.run(&[&["--format", "json"], args].concat());
+        let json = said.lines().find(|line| line.starts_with('{')).unwrap_or_else(|| panic!("{said}"));
+        serde_json::from_str(json).unwrap_or_else(|error| panic!("{error}: {said}"))
+    }
+
+    /// Each person stands in the published keyring as named, or is `nobody` there.
+    pub fn check_states(&self, persons: &BTreeMap<String, String>, place: &str) {
+        let (keyring, now) = (self.keyring(), self.now());
+        for (id, state) in persons {
+            let person = keyring.person(&id.parse().unwrap()).unwrap();
+            let found = person.map_or("nobody", |person| person.state(now).as_str());
+            assert_eq!(found, state, "{place}: {id}");
+        }
     }
 
     /// Runs the program and returns the first event that it printed.

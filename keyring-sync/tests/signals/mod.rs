@@ -193,11 +193,7 @@ fn deep() -> String {
 fn check(room: &Room, step: &Step, place: &str) {
     // Whatever was answered is published by now.
     let (keyring, now) = (room.keyring(), room.now());
-    for (id, state) in &step.persons {
-        let person = keyring.person(&id.parse().unwrap()).unwrap();
-        let found = person.map_or("nobody", |person| person.state(now).as_str());
-        assert_eq!(found, state, "{place}: {id}");
-    }
+    room.check_states(&step.persons, place);
     for (id, emails) in &step.emails {
         let person = keyring.person(&id.parse().unwrap()).unwrap().unwrap();
         let held: Vec<&str> =
@@ -205,13 +201,13 @@ fn check(room: &Room, step: &Step, place: &str) {
         assert_eq!(&held, emails, "{place}: {id}");
     }
     for (id, expected) in &step.events {
-        let shown = json_of(room, &["person", "show", id]);
+        let shown = room.json(&["person", "show", id]);
         let own = shown["events"].as_array().unwrap().iter().filter(|event| event["source"] == "idp");
         let said: Vec<&str> = own.map(|event| event["type"].as_str().unwrap()).collect();
         assert_eq!(&said, expected, "{place}: {id}");
     }
     if step.reviews.is_some() || step.settle {
-        let open = json_of(room, &["signals", "list", "--open"]);
+        let open = room.json(&["signals", "list", "--open"]);
         let open = open["signals"].as_array().unwrap();
         assert_eq!(Some(open.len()), step.reviews.or(Some(open.len())), "{place}");
         for signal in open.iter().filter(|_| step.settle) {
@@ -220,12 +216,6 @@ fn check(room: &Room, step: &Step, place: &str) {
             assert!(settled.contains("settled"), "{place}: {settled}");
         }
     }
-}
-
-fn json_of(room: &Room, args: &[&str]) -> Value {
-    let said = room.run(&[&["--format", "json"], args].concat());
-    let line = said.lines().find(|line| line.starts_with('{')).unwrap_or_else(|| panic!("{said}"));
-    serde_json::from_str(line).unwrap()
 }
 
 #[test]
@@ -312,7 +302,7 @@ fn a_certificate_that_is_revoked_ends_here() {
     assert_eq!(retired(), [true, true], "the one that fell into other hands is among them");
     let person = room.keyring().person(&"E1".parse().unwrap()).unwrap().unwrap();
     assert!(person.is_active(room.now()) && person.keys.iter().all(|key| key.compromised.is_none()));
-    let open = json_of(&room, &["signals", "list", "--open"]);
+    let open = room.json(&["signals", "list", "--open"]);
     assert!(open["signals"][0]["review"].as_str().unwrap().contains("--reason compromised --since"), "{open}");
 }
 
@@ -357,7 +347,7 @@ fn a_flood_is_staged_and_single_ends_pass() {
     assert_eq!(suspended(), passed);
     let last = tokens.last().unwrap();
     assert_eq!(push(&service, last).status, 503, "it waits, once");
-    let staged = json_of(&room, &["staged", "list"]);
+    let staged = room.json(&["staged", "list"]);
     let batch =
         staged["staged"].as_array().unwrap().iter().find(|row| row["person"] == "P29").unwrap()["batch"].clone();
     assert_eq!(staged["staged"].as_array().unwrap().len(), held.len());
@@ -414,7 +404,7 @@ fn concurrent_copies_count_once() {
             scope.spawn(|| assert_eq!(push(&service, &token).status, 202));
         }
     });
-    let shown = json_of(&room, &["person", "show", "E1"]);
+    let shown = room.json(&["person", "show", "E1"]);
     let said = shown["events"].as_array().unwrap().iter().filter(|event| event["source"] == "idp").count();
     assert_eq!(said, 1);
 }
@@ -431,7 +421,7 @@ fn what_was_taken_is_known_after_a_restart() {
     assert!(room.run(&["token", "list"]).contains("idp"));
     let service = Service::of(&room, "idp");
     assert_eq!(push(&service, &off).status, 202);
-    let listed = json_of(&room, &["signals", "list"]);
+    let listed = room.json(&["signals", "list"]);
     assert_eq!(listed["signals"].as_array().unwrap().len(), 1, "{listed}");
     assert_eq!(listed["signals"][0]["outcome"], "applied");
 }
@@ -482,7 +472,7 @@ fn other_sources_are_heard_too() {
     with("{okta: {scim: {person_id: externalId}, silent_after: 1s}, hr: {csv: {file: hr.csv}, silent_after: 1d}}");
     let service = Service::of(&room, "okta");
     let heard = |name: &str| {
-        let known = json_of(&room, &["sources"]);
+        let known = room.json(&["sources"]);
         let source =
             known["sources"].as_array().unwrap().iter().find(|source| source["source"] == name).unwrap().clone();
         (source["last_heard"].is_string(), source["degraded"] == true)

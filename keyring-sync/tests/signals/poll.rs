@@ -1,7 +1,7 @@
 //! A stand-in for a transmitter that is polled, in whatever mood it is told to be; and what becomes of its events.
 
 use super::signer::Signer;
-use super::{Room, claims, configure, hired, json_of, room};
+use super::{Room, claims, configure, hired, room};
 use crate::common::service::Service;
 use countersign_policy::keyring::Keyring;
 use serde_json::{Map, Value, json};
@@ -263,7 +263,7 @@ fn a_transmitter_that_fails_lies_and_repeats() {
     transmitter.mood(Mood::Good);
     let told = transmitter.state.lock().unwrap().asked.len();
     transmitter.waits(|state| state.asked.iter().skip(told).any(|asked| asked["ack"] == json!(["a"])));
-    let shown = json_of(&room, &["person", "show", "E1"]);
+    let shown = room.json(&["person", "show", "E1"]);
     let said = shown["events"].as_array().unwrap().iter().filter(|event| event["source"] == "idp").count();
     assert_eq!(said, 1);
     transmitter.mood(Mood::Hangs);
@@ -322,7 +322,7 @@ fn silence_degrades_a_source_and_a_verification_ends_it() {
     let said = room.run(&["sources"]);
     assert!(said.contains("idp  signals  never heard  DEGRADED: silent since") && said.ends_with("= 1\n"), "{said}");
     assert!(room.run(&["status"]).contains("degraded: idp: silent since"));
-    assert_eq!(json_of(&room, &["status"])["degraded"], json!(["idp"]));
+    assert_eq!(room.json(&["status"])["degraded"], json!(["idp"]));
     let (begun, mut number) = (Instant::now(), 0);
     // The latest that was asked for: another one may have been asked for meanwhile.
     loop {
